@@ -1,0 +1,164 @@
+//! Canonical JSON text (RFC 8785): sorted members, ECMAScript numbers, no white space.
+//!
+//! Two additions, so that no language changes a number silently: an integer beyond 2^53 is
+//! refused inside a json value (elsewhere it is a string), and nesting is bounded.
+
+use serde_json::Value as Json;
+
+use crate::limits::JSON_DEPTH_MAX;
+use crate::value::{SAFE_INTEGER_MAX, Value, bytes_to_base64};
+
+/// A JSON value without a canonical text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotCanonical {
+    /// An integer that not every reader would keep.
+    #[error("an integer beyond 2^53 inside json: write it as a string")]
+    Integer,
+    /// Nested deeper than `JSON_DEPTH_MAX`.
+    #[error("json nested deeper than {JSON_DEPTH_MAX}")]
+    Depth,
+    /// Text with a NUL character.
+    #[error("json text with a NUL character")]
+    Nul,
+    /// NaN or an infinity.
+    #[error("a number that is not finite")]
+    NotFinite,
+    /// Not JSON at all.
+    #[error("not JSON")]
+    Syntax,
+}
+
+/// The canonical text of a JSON value.
+///
+/// # Errors
+/// [`NotCanonical`] where there is none.
+pub fn json(value: &Json) -> Result<String, NotCanonical> {
+    let mut out = String::new();
+    write_json(&mut out, value, 0)?;
+    Ok(out)
+}
+
+/// Reads JSON text and gives its canonical text.
+///
+/// # Errors
+/// [`NotCanonical`] where there is none.
+pub fn json_text(text: &str) -> Result<String, NotCanonical> {
+    let value: Json = serde_json::from_str(text).map_err(|_| NotCanonical::Syntax)?;
+    json(&value)
+}
+
+/// Appends the canonical text of a field value.
+pub fn write_value(out: &mut String, value: &Value) {
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(true) => out.push_str("true"),
+        Value::Bool(false) => out.push_str("false"),
+        Value::Int(int) if int.unsigned_abs() <= SAFE_INTEGER_MAX.unsigned_abs() => push_display(out, int),
+        Value::Int(int) => {
+            out.push('"');
+            push_display(out, int);
+            out.push('"');
+        }
+        Value::Real(real) => write_number(out, *real),
+        Value::Text(text) => write_string(out, text),
+        Value::Bytes(bytes) => write_string(out, &bytes_to_base64(bytes)),
+        Value::Json(text) => out.push_str(text),
+    }
+}
+
+/// Appends a JSON string.
+pub fn write_string(out: &mut String, text: &str) {
+    out.push('"');
+    let mut clean = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let escape = match byte {
+            b'"' => "\\\"",
+            b'\\' => "\\\\",
+            0x08 => "\\b",
+            0x09 => "\\t",
+            0x0a => "\\n",
+            0x0c => "\\f",
+            0x0d => "\\r",
+            0x00..=0x1f => {
+                out.push_str(text.get(clean..at).unwrap_or_default());
+                out.push_str("\\u00");
+                for digit in [byte >> 4, byte & 15] {
+                    out.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+                }
+                clean = at + 1;
+                continue;
+            }
+            _ => continue,
+        };
+        out.push_str(text.get(clean..at).unwrap_or_default());
+        out.push_str(escape);
+        clean = at + 1;
+    }
+    out.push_str(text.get(clean..).unwrap_or_default());
+    out.push('"');
+}
+
+fn write_json(out: &mut String, value: &Json, depth: usize) -> Result<(), NotCanonical> {
+    if depth > JSON_DEPTH_MAX {
+        return Err(NotCanonical::Depth);
+    }
+    match value {
+        Json::Null => out.push_str("null"),
+        Json::Bool(true) => out.push_str("true"),
+        Json::Bool(false) => out.push_str("false"),
+        Json::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+            (Some(int), _, _) if int.unsigned_abs() <= SAFE_INTEGER_MAX.unsigned_abs() => push_display(out, &int),
+            (Some(_), _, _) | (_, Some(_), _) => return Err(NotCanonical::Integer),
+            (_, _, Some(real)) if real.is_finite() => write_number(out, real),
+            _ => return Err(NotCanonical::NotFinite),
+        },
+        Json::String(text) => {
+            if text.contains('\0') {
+                return Err(NotCanonical::Nul);
+            }
+            write_string(out, text);
+        }
+        Json::Array(items) => {
+            out.push('[');
+            for (at, item) in items.iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                write_json(out, item, depth + 1)?;
+            }
+            out.push(']');
+        }
+        Json::Object(members) => {
+            let mut keys: Vec<&String> = members.keys().collect();
+            keys.sort_by(|a, b| a.encode_utf16().cmp(b.encode_utf16()));
+            out.push('{');
+            for (at, key) in keys.into_iter().enumerate() {
+                if key.contains('\0') {
+                    return Err(NotCanonical::Nul);
+                }
+                if at > 0 {
+                    out.push(',');
+                }
+                write_string(out, key);
+                out.push(':');
+                if let Some(member) = members.get(key) {
+                    write_json(out, member, depth + 1)?;
+                }
+            }
+            out.push('}');
+        }
+    }
+    Ok(())
+}
+
+fn write_number(out: &mut String, real: f64) {
+    let real = if real == 0.0 { 0.0 } else { real };
+    let mut buffer = ryu_js::Buffer::new();
+    out.push_str(buffer.format(real));
+}
+
+fn push_display(out: &mut String, value: &impl std::fmt::Display) {
+    use std::fmt::Write as _;
+    // Writing to a String cannot fail.
+    let _ = write!(out, "{value}");
+}

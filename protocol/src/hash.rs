@@ -1,0 +1,1 @@
+//! Hashes: see `docs/protocol.md`.

@@ -1,0 +1,1 @@
+//! Merge: see `docs/protocol.md`.

@@ -1,0 +1,96 @@
+//! Ops and groups: what a writer meant, in wire form.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::hlc::Hlc;
+use crate::id::Gid;
+use crate::value::Fields;
+
+/// What an op does to its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OpKind {
+    /// Makes a row.
+    Create,
+    /// Changes fields of a row that exists; never makes one.
+    Update,
+    /// Removes a row and leaves a tombstone.
+    Delete,
+    /// Brings a deleted row back from its tombstone.
+    Undelete,
+}
+
+/// One immutable intent on one row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Op {
+    /// What it does.
+    #[serde(rename = "op")]
+    pub kind: OpKind,
+    /// The table.
+    pub table: String,
+    /// The row id.
+    pub id: String,
+    /// Update and delete: the row's version the writer saw. Create and undelete: the commit the device had pulled up to.
+    #[serde(default)]
+    pub base: u64,
+    /// New values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub set: Fields,
+    /// Amounts added to counters.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inc: BTreeMap<String, i64>,
+    /// Values the writer saw in the fields of `set`, where they are at most `WAS_BYTES_MAX` bytes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub was: Fields,
+    /// SHA-256 (hex) of the canonical text of larger values the writer saw.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub was_hash: BTreeMap<String, String>,
+}
+
+/// The ops of one local transaction: atomic on the device, on the wire, on the server and on every other device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// The idempotency key.
+    pub gid: Gid,
+    /// Position in the device's incarnation, from 1, without holes.
+    pub seq: u64,
+    /// When it was written, as far as the device can tell (rule 20).
+    pub hlc: Hlc,
+    /// The schema version it was written with.
+    pub schema: u32,
+    /// The app's version, for support and for fencing a bad release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
+    /// Earlier groups of this device that must be applied first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<Gid>,
+    /// Never-sent groups that this one stands for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub covers: Vec<Gid>,
+    /// A sent group that this one takes the place of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Gid>,
+    /// The ops, in the order they were made.
+    pub ops: Vec<Op>,
+}
+
+/// What a push carries, in seq order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Entry {
+    /// A group to apply.
+    Group(Group),
+    /// Gives up a sent group; uses up its seq so that no hole stops the device.
+    Void(Void),
+}
+
+/// Gives up a sent group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Void {
+    /// The seq of the group given up.
+    pub seq: u64,
+    /// The gid of the group given up.
+    pub void: Gid,
+}
