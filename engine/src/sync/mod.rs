@@ -1,0 +1,1 @@
+//! The sync state machine (being written).
