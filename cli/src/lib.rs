@@ -1,0 +1,5 @@
+//! The `turnstone` command as a library: its commands, the faulty link, and the demo.
+//!
+//! The binary is a thin shell around it. Tests of other crates use [`proxy`].
+
+pub mod proxy;
