@@ -2,4 +2,5 @@
 //!
 //! The binary is a thin shell around it. Tests of other crates use [`proxy`].
 
+pub mod edge;
 pub mod proxy;

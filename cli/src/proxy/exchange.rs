@@ -56,7 +56,7 @@ async fn one(client: &mut Connection, request: Message, shared: &Shared) -> io::
     let tally = &shared.tally;
     if plan.delay_ms > 0 {
         add(&tally.delayed, 1);
-        tokio::time::sleep(Duration::from_millis(plan.delay_ms)).await;
+        crate::edge::sleep_ms(plan.delay_ms).await;
     }
     match plan.fate {
         Fate::Pass => {

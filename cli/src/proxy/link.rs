@@ -68,7 +68,7 @@ impl Link {
             is_offline: AtomicBool::new(false),
         });
         let (offline, watching) = watch::channel(false);
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared), watching));
+        let accepting = crate::edge::spawn(accept(listener, Arc::clone(&shared), watching));
         Ok(Self { local_addr, shared, offline, accepting })
     }
 
@@ -154,7 +154,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, offline: watch::Rece
             Ok((stream, _)) => stream,
             Err(error) => {
                 tracing::warn!(kind = ?error.kind(), "the link could not accept a connection");
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                crate::edge::sleep_ms(20).await;
                 continue;
             }
         };
