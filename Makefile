@@ -1,0 +1,42 @@
+# The commands of this repository. `make help` lists them.
+# Everything but the benchmarks is built with the profile `ci`: each further profile builds all dependencies again.
+
+CARGO ?= cargo
+XTASK  = $(CARGO) run --quiet --locked --profile ci --package xtask --
+ROW   ?=
+BENCH ?=
+NOTES ?=
+EDITS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help check test bench demo rust
+
+help: ## list these commands
+	@printf 'Turnstone. Needs a Rust toolchain (%s or newer) and a C compiler.\n\n' '$(RUST_MIN)'
+	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 16
+
+check: rust ## format, lints, repository rules, unit tests: for every commit, under three minutes warm
+	@$(XTASK) check
+
+test: rust ## everything; the last line counts passed, failed and skipped (REQUIRE_ALL=1: a skip is a failure)
+	@$(XTASK) test
+
+bench: rust ## measure, each row beside its limit (ROW=W1 for one, BENCH="--small --json" for more options)
+	@$(CARGO) run --quiet --locked --release --package turnstone-benches -- $(if $(ROW),--row $(ROW)) $(BENCH)
+
+demo: rust ## five devices, one server, a bad network, real notes; ends equal everywhere (NOTES=, EDITS= paths)
+	@$(CARGO) run --quiet --locked --profile ci --package turnstone-cli --bin turnstone -- demo \
+	  $(if $(NOTES),--notes "$(NOTES)") $(if $(EDITS),--edits "$(EDITS)")
+
+# The oldest Rust that builds this, from Cargo.toml. No toolchain file: it would make rustup download one.
+RUST_MIN := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+
+rust:
+	@command -v $(CARGO) >/dev/null 2>&1 || { \
+	  echo 'Turnstone needs Rust $(RUST_MIN) or newer and found no cargo: install it from https://rustup.rs'; exit 1; }
+	@found=$$($(CARGO) --version | sed 's/^cargo \([0-9]*\.[0-9]*\).*/\1/'); \
+	  oldest=$$(printf '%s\n%s\n' '$(RUST_MIN)' "$$found" | sort -t. -k1,1n -k2,2n | head -n 1); \
+	  [ "$$oldest" = '$(RUST_MIN)' ] || { \
+	  echo "Turnstone needs Rust $(RUST_MIN) or newer and found $$found: run 'rustup update stable'"; exit 1; }
+	@command -v cc >/dev/null 2>&1 || command -v gcc >/dev/null 2>&1 || command -v clang >/dev/null 2>&1 || { \
+	  echo 'Turnstone needs a C compiler for SQLite and found none: install one (Debian: apt-get install gcc libc6-dev)'; exit 1; }

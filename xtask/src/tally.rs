@@ -1,0 +1,108 @@
+//! What passed, what failed, what was skipped and why.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Results of some suites, added up.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) passed: usize,
+    pub(crate) failed: usize,
+    pub(crate) skipped: usize,
+    /// One line for each failure, `suite::test`.
+    failures: Vec<String>,
+    /// One line for each skip, with its reason.
+    skips: Vec<String>,
+    /// Every test that ran, as `docs/features.md` names it.
+    ran: BTreeSet<String>,
+}
+
+impl Tally {
+    pub(crate) fn pass(&mut self, name: impl Into<String>) {
+        self.passed += 1;
+        self.ran.insert(name.into());
+    }
+
+    pub(crate) fn fail(&mut self, name: impl Into<String>) {
+        self.failed += 1;
+        let name = name.into();
+        self.failures.push(name.clone());
+        self.ran.insert(name);
+    }
+
+    pub(crate) fn skip(&mut self, name: &str, reason: &str) {
+        self.skipped += 1;
+        self.skips.push(format!("{name}: {reason}"));
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+        self.failures.extend(other.failures);
+        self.skips.extend(other.skips);
+        self.ran.extend(other.ran);
+    }
+
+    /// Whether a test of this name ran, whatever came of it.
+    pub(crate) fn has_run(&self, name: &str) -> bool {
+        self.ran.contains(name)
+    }
+
+    pub(crate) fn is_good(&self, require_all: bool) -> bool {
+        self.failed == 0 && self.passed > 0 && !(require_all && self.skipped > 0)
+    }
+
+    /// Prints skips, failures and, as the last line, the counts.
+    pub(crate) fn report(&self) {
+        println!();
+        for skip in &self.skips {
+            println!("skipped  {skip}");
+        }
+        for failure in &self.failures {
+            println!("FAILED   {failure}");
+        }
+        println!("{}", self.counts());
+    }
+
+    pub(crate) fn counts(&self) -> String {
+        format!("{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+    }
+
+    /// Prints how one suite went.
+    pub(crate) fn suite_line(&self, name: &str, took: Duration) {
+        println!("{name:<38} {:<34} {:>7.1} s", self.counts(), took.as_secs_f64());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_skip_fails_only_where_all_is_required() {
+        let mut tally = Tally::default();
+        tally.pass("a");
+        tally.skip("swift", "no swift on this machine");
+        assert!(tally.is_good(false));
+        assert!(!tally.is_good(true));
+        assert_eq!(tally.counts(), "1 passed, 0 failed, 1 skipped");
+    }
+
+    #[test]
+    fn nothing_run_is_not_good() {
+        assert!(!Tally::default().is_good(false));
+    }
+
+    #[test]
+    fn sums_over_suites() {
+        let mut one = Tally::default();
+        one.pass("core::a");
+        let mut two = Tally::default();
+        two.fail("core::b");
+        one.add(two);
+        assert_eq!(one.counts(), "1 passed, 1 failed, 0 skipped");
+        assert!(one.has_run("core::a") && one.has_run("core::b"));
+        assert!(!one.is_good(false));
+    }
+}
