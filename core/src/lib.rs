@@ -1,1 +1,3 @@
-//! stub
+//! What an app links: offline-first tables on SQLite that sync.
+
+mod sync;

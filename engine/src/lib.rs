@@ -3,5 +3,7 @@
 //! Nothing here does I/O, reads a clock, draws a random number or speaks SQL. Time and
 //! randomness come in as arguments, decisions go out as data that a test can print.
 
+pub mod apply;
 pub mod backoff;
+pub mod oplog;
 pub mod sync;

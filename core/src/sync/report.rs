@@ -1,0 +1,210 @@
+//! What goes into the steps and what comes out of them.
+
+use turnstone_engine::oplog::Moment;
+use turnstone_protocol::{Code, DeviceId, Epoch, Gid, Hlc, Incarnation, Op};
+
+/// Who this database is on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// The installation.
+    pub(crate) device: DeviceId,
+    /// Its present life.
+    pub(crate) incarnation: Incarnation,
+    /// The seq the next new group gets.
+    pub(crate) next_seq: u64,
+}
+
+/// How far this database has pulled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Position {
+    /// The opaque position; none at the beginning.
+    pub(crate) cursor: Option<String>,
+    /// The commit number of that position.
+    pub(crate) at: u64,
+    /// The server's history, once one was met.
+    pub(crate) epoch: Option<Epoch>,
+    /// The greatest clock the server confirmed.
+    pub(crate) hlc: Hlc,
+    /// Whether the next pull must ask for every row (`full`): while starting again from the beginning.
+    pub(crate) full: bool,
+}
+
+/// What to take into a batch.
+#[derive(Debug, Clone)]
+pub(crate) struct SealInput {
+    /// Now, by the device's clocks.
+    pub(crate) now: Moment,
+    /// Only entries with a greater seq, and new ones. 0: from the beginning.
+    pub(crate) after_seq: u64,
+    /// The most entries.
+    pub(crate) groups_max: usize,
+    /// The most bytes of bodies, except that one entry always fits.
+    pub(crate) bytes_max: usize,
+    /// Only these, which were sealed before (halving a batch that was refused).
+    pub(crate) only: Option<Vec<Gid>>,
+}
+
+/// What goes into one push, frozen: sending it again sends the same bytes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Batch {
+    /// The entries in seq order.
+    pub(crate) groups: Vec<SealedGroup>,
+    /// Bytes of their bodies.
+    pub(crate) bytes: usize,
+    /// Whether there is more to send than fitted.
+    pub(crate) more: bool,
+}
+
+/// One entry of a push.
+#[derive(Clone)]
+pub(crate) struct SealedGroup {
+    /// Which group this is.
+    pub(crate) sent: Sent,
+    /// The entry as JSON text.
+    pub(crate) body: String,
+}
+
+impl std::fmt::Debug for SealedGroup {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SealedGroup").field("sent", &self.sent).field("bytes", &self.body.len()).finish()
+    }
+}
+
+/// A group that was sent, as the verdicts are matched with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sent {
+    /// The group.
+    pub(crate) gid: Gid,
+    /// The seq it was sent with.
+    pub(crate) seq: u64,
+    /// Its number in the local log.
+    pub(crate) grp: i64,
+    /// Whether this entry gives the group up.
+    pub(crate) void: bool,
+}
+
+/// What a push answer changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct VerdictReport {
+    /// The answer came from another history: nothing was changed.
+    pub(crate) epoch_changed: bool,
+    /// Groups accepted as they were.
+    pub(crate) applied: usize,
+    /// Groups accepted beside changes they had not seen.
+    pub(crate) merged: usize,
+    /// Groups refused for good, now dead letters.
+    pub(crate) rejected: usize,
+    /// Voids confirmed, and groups another one took the place of.
+    pub(crate) voided: usize,
+    /// Groups the server wants to see again later.
+    pub(crate) waiting: usize,
+    /// Groups held back because they build on a refused one.
+    pub(crate) parked: usize,
+    /// Overlaps the server decided by policy.
+    pub(crate) overlaps: usize,
+    /// The last refusal, for the status.
+    pub(crate) refused: Option<Code>,
+}
+
+/// What applying a page did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PageOutcome {
+    /// It is in the database, with its cursor.
+    Applied,
+    /// The database does not stand where the page was asked from; nothing was changed.
+    Stale,
+    /// The page belongs to another history; nothing was changed.
+    EpochChanged,
+}
+
+/// What applying a page changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PageReport {
+    /// What came of it.
+    pub(crate) outcome: PageOutcome,
+    /// Rows the page brought.
+    pub(crate) rows: usize,
+    /// Own groups that left the fold.
+    pub(crate) settled: usize,
+}
+
+/// Why the device starts again from the beginning of the feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ResetWhy {
+    /// The cursor is behind the oldest commit still served, or not valid here. The history is the same.
+    CursorLost,
+    /// The history is another one: what the server may have forgotten is sent again.
+    History,
+}
+
+/// A change that was refused: nothing is dropped silently.
+#[derive(Clone, PartialEq)]
+pub(crate) struct DeadLetter {
+    /// Its number.
+    pub(crate) id: i64,
+    /// The group it was part of.
+    pub(crate) gid: Gid,
+    /// Which op of the group; none: all of it.
+    pub(crate) n: Option<u32>,
+    /// Why.
+    pub(crate) code: Code,
+    /// The fields it was refused for, as `table.field`.
+    pub(crate) fields: Vec<String>,
+    /// What was meant.
+    pub(crate) ops: Vec<Op>,
+    /// How often it was sent.
+    pub(crate) attempts: u32,
+    /// When it was refused, in milliseconds since 1970.
+    pub(crate) at_ms: u64,
+}
+
+impl std::fmt::Debug for DeadLetter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DeadLetter").field("id", &self.id).field("gid", &self.gid).field("code", &self.code).finish()
+    }
+}
+
+/// Why a dead letter could not be sent again. Nothing was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RetryRefused {
+    /// There is no such dead letter.
+    Unknown,
+    /// The row it changes is not there any more.
+    RowGone,
+}
+
+/// Where a row stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum RowSync {
+    /// Nothing of it waits.
+    Synced,
+    /// Written here, not sent yet.
+    Saved,
+    /// Sent, or held back by the server; after how many attempts.
+    Sending {
+        /// How often it was sent.
+        attempts: u32,
+    },
+    /// A change of it was refused.
+    Failed {
+        /// Why.
+        code: Code,
+    },
+}
+
+/// How much waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct StatusCounts {
+    /// Groups without the server's word.
+    pub(crate) pending_groups: u64,
+    /// Their ops.
+    pub(crate) pending_ops: u64,
+    /// Of those, groups held back because they build on a refused one.
+    pub(crate) parked_groups: u64,
+    /// When the oldest was written, in milliseconds since 1970.
+    pub(crate) oldest_pending_at_ms: Option<u64>,
+    /// Dead letters.
+    pub(crate) dead_letters: u64,
+    /// Voids that still have to be sent.
+    pub(crate) voids: u64,
+}
