@@ -1,0 +1,74 @@
+//! The keys of `_ts_meta`: what each means and who writes it.
+
+/// A key of `_ts_meta`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Key {
+    /// Device id, 16 bytes. Storage, when the database is made.
+    Device,
+    /// Incarnation, 16 bytes. Storage, when the database is made; sync, when the device was restored or cloned.
+    Incarnation,
+    /// The schema as canonical JSON. Storage, at open, when it changed.
+    Schema,
+    /// Version of that schema. Storage, with it.
+    SchemaVersion,
+    /// SQLite's schema cookie after the last open: while it stands, nobody changed a table behind our back. Storage.
+    SchemaCookie,
+    /// Groups that are no longer pending, of all that ever were. Sync, through `SystemTx::settle`.
+    SettledGroups,
+    /// Their ops. Sync, through `SystemTx::settle`.
+    SettledOps,
+    /// Every group below is settled: where the search for the oldest pending one starts. Sync.
+    LowGroup,
+    /// The seq the next sealed group gets. Sync.
+    NextSeq,
+    /// The opaque position in the server's feed. Sync, last in the transaction that applied up to it.
+    Cursor,
+    /// The commit number of that position. Sync. New rows take it as their base.
+    AppliedN,
+    /// The server's history, 16 bytes. Sync.
+    Epoch,
+    /// The greatest HLC the server confirmed (bits of a u64). Sync. New groups take it as their floor.
+    ServerHlc,
+    /// The last HLC given to a group (bits of a u64). Sync.
+    LastHlc,
+    /// The server's wall clock at the last contact, in ms. Sync.
+    AnchorServerMs,
+    /// The boot id at the last contact, 16 bytes. Sync.
+    AnchorBoot,
+    /// The boot clock at the last contact, in ms. Sync.
+    AnchorBootMs,
+    /// Own groups up to this commit may be forgotten. Sync.
+    Stable,
+    /// 1 while the feed is read again from its beginning. Sync.
+    FullPull,
+    /// Milliseconds left of the server's `Retry-After`. The driver.
+    RetryAfterMs,
+}
+
+impl Key {
+    /// The key as it stands in the table.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::Incarnation => "incarnation",
+            Self::Schema => "schema",
+            Self::SchemaVersion => "schema_version",
+            Self::SchemaCookie => "schema_cookie",
+            Self::SettledGroups => "settled_groups",
+            Self::SettledOps => "settled_ops",
+            Self::LowGroup => "low_group",
+            Self::NextSeq => "next_seq",
+            Self::Cursor => "cursor",
+            Self::AppliedN => "applied_n",
+            Self::Epoch => "epoch",
+            Self::ServerHlc => "server_hlc",
+            Self::LastHlc => "last_hlc",
+            Self::AnchorServerMs => "anchor_server_ms",
+            Self::AnchorBoot => "anchor_boot",
+            Self::AnchorBootMs => "anchor_boot_ms",
+            Self::Stable => "stable",
+            Self::FullPull => "full_pull",
+            Self::RetryAfterMs => "retry_after_ms",
+        }
+    }
+}
