@@ -241,3 +241,6 @@ pub(crate) struct Layer {
     pub(crate) hi: usize,
     pub(crate) step: u64,
 }
+
+#[cfg(test)]
+mod tests;

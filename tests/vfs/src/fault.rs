@@ -50,7 +50,8 @@ pub struct NoSpace {
     pub from: u64,
     /// First step that finds space again; `None`: until [`crate::Disk::set_faults`] says otherwise.
     pub until: Option<u64>,
-    /// Also overwriting in place fails (copy-on-write file systems); otherwise only growing does.
+    /// Nothing at all is left: also overwriting in place (copy-on-write file systems), creating a file
+    /// and growing the small shared memory fail. Otherwise only growing a file does.
     pub every_write: bool,
 }
 
@@ -106,8 +107,8 @@ impl Faults {
             && full.until.is_none_or(|until| step < until)
         {
             let needs_space = match kind {
-                StepKind::Create => true,
-                StepKind::Write | StepKind::ShmGrow => grows || full.every_write,
+                StepKind::Create | StepKind::ShmGrow => full.every_write,
+                StepKind::Write => grows || full.every_write,
                 StepKind::Truncate => grows,
                 StepKind::Sync | StepKind::Delete => false,
             };

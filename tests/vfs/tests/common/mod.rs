@@ -31,9 +31,15 @@ pub fn open_as(mount: &Mount, mode: Mode) -> rusqlite::Result<Connection> {
     let db = open(mount)?;
     // Few pages per checkpoint and a small cache: many different steps in a short run.
     db.execute_batch(&format!(
-        "PRAGMA journal_mode={}; PRAGMA synchronous={}; PRAGMA wal_autocheckpoint=20; PRAGMA cache_size=8;",
-        mode.journal, mode.synchronous
+        "PRAGMA synchronous={}; PRAGMA wal_autocheckpoint=20; PRAGMA cache_size=8;",
+        mode.synchronous
     ))?;
+    // Stepped to its end: the change is committed there, and query_row would hide that it failed.
+    let mut statement = db.prepare(&format!("PRAGMA journal_mode={}", mode.journal))?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    drop(rows);
+    drop(statement);
     Ok(db)
 }
 
