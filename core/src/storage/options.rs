@@ -28,6 +28,9 @@ pub struct OpenOptions {
     pub local_sql: Vec<String>,
     /// The most connections for reading.
     pub readers_max: usize,
+    /// The SQLite VFS to open the file with, by its registered name; none: the system's own. With it, tests and
+    /// simulations put a disk of theirs under the database.
+    pub vfs: Option<String>,
     /// The clocks.
     pub clock: Clock,
     /// Where ids come from.
@@ -44,6 +47,7 @@ impl OpenOptions {
             value_bytes_max: limits::VALUE_BYTES_MAX,
             local_sql: Vec::new(),
             readers_max: 4,
+            vfs: None,
             clock,
             entropy,
         }

@@ -220,3 +220,18 @@ fn a_killed_process_frees_its_locks_and_only_its_own() {
     other.execute_batch("COMMIT").unwrap();
     reborn.execute_batch("BEGIN IMMEDIATE; COMMIT").unwrap();
 }
+
+/// Why `open_as` steps that pragma to its end: SQLite commits the change after it has given the row, and
+/// rusqlite's short forms (`query_row`, `execute_batch`, `pragma_update_and_check`) stop at the row.
+#[test]
+fn a_failed_change_to_wal_is_hidden_by_query_row_and_leaves_a_rollback_journal() {
+    let disk = Disk::new();
+    let mount = Mount::new("faults-pragma", &disk);
+    disk.set_faults(Faults { sync_error_at: Some(1), ..Faults::default() });
+    let db = open(&mount).unwrap();
+    let said: String = db.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0)).unwrap();
+    assert_eq!(said, "wal");
+    create(&db).unwrap();
+    assert!(disk.snapshot().get("/app.db-wal").is_none(), "no WAL at all");
+    assert!(disk.stats()["/app.db-journal"].syncs > 0);
+}
