@@ -1,12 +1,16 @@
 //! Canonical JSON text (RFC 8785): sorted members, ECMAScript numbers, no white space.
 //!
-//! Two additions, so that no language changes a number silently: an integer beyond 2^53 is
-//! refused inside a json value (elsewhere it is a string), and nesting is bounded.
+//! Two additions, so that no language changes a number silently: digits beyond 2^53 are refused
+//! unless they are already the canonical text of their double (such integers travel as strings),
+//! and nesting is bounded.
+
+use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
 use crate::limits::JSON_DEPTH_MAX;
-use crate::value::{SAFE_INTEGER_MAX, Value, bytes_to_base64};
+use crate::op::{Op, OpKind};
+use crate::value::{Fields, SAFE_INTEGER_MAX, Value, bytes_to_base64};
 
 /// A JSON value without a canonical text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +70,76 @@ pub fn write_value(out: &mut String, value: &Value) {
     }
 }
 
+/// The canonical text of some fields.
+#[must_use]
+pub fn fields(fields: &Fields) -> String {
+    let mut out = String::new();
+    write_fields(&mut out, fields);
+    out
+}
+
+/// Appends an object of field values.
+pub fn write_fields(out: &mut String, fields: &Fields) {
+    write_members(out, fields, write_value);
+}
+
+/// Appends an op: what the payload hash covers.
+pub fn write_op(out: &mut String, op: &Op) {
+    out.push_str("{\"base\":");
+    push_display(out, &op.base);
+    out.push_str(",\"id\":");
+    write_string(out, &op.id);
+    if !op.inc.is_empty() {
+        out.push_str(",\"inc\":");
+        write_members(out, &op.inc, |out, by| write_value(out, &Value::Int(*by)));
+    }
+    out.push_str(match op.kind {
+        OpKind::Create => ",\"op\":\"create\"",
+        OpKind::Update => ",\"op\":\"update\"",
+        OpKind::Delete => ",\"op\":\"delete\"",
+        OpKind::Undelete => ",\"op\":\"undelete\"",
+    });
+    if !op.set.is_empty() {
+        out.push_str(",\"set\":");
+        write_fields(out, &op.set);
+    }
+    out.push_str(",\"table\":");
+    write_string(out, &op.table);
+    if !op.was.is_empty() {
+        out.push_str(",\"was\":");
+        write_fields(out, &op.was);
+    }
+    if !op.was_hash.is_empty() {
+        out.push_str(",\"was_hash\":");
+        write_members(out, &op.was_hash, |out, hash| write_string(out, hash));
+    }
+    out.push('}');
+}
+
+fn write_members<T>(out: &mut String, members: &BTreeMap<String, T>, write: impl Fn(&mut String, &T)) {
+    let member = |out: &mut String, at: usize, name: &str, value: &T| {
+        out.push(if at > 0 { ',' } else { '{' });
+        write_string(out, name);
+        out.push(':');
+        write(out, value);
+    };
+    if members.is_empty() {
+        out.push('{');
+    } else if members.keys().all(|name| name.is_ascii()) {
+        for (at, (name, value)) in members.iter().enumerate() {
+            member(out, at, name, value);
+        }
+    } else {
+        // RFC 8785 sorts by UTF-16 units, which differs from byte order beyond the BMP.
+        let mut sorted: Vec<_> = members.iter().collect();
+        sorted.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
+        for (at, (name, value)) in sorted.into_iter().enumerate() {
+            member(out, at, name, value);
+        }
+    }
+    out.push('}');
+}
+
 /// Appends a JSON string.
 pub fn write_string(out: &mut String, text: &str) {
     out.push('"');
@@ -108,7 +182,7 @@ fn write_json(out: &mut String, value: &Json, depth: usize) -> Result<(), NotCan
         Json::Bool(false) => out.push_str("false"),
         Json::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
             (Some(int), _, _) if int.unsigned_abs() <= SAFE_INTEGER_MAX.unsigned_abs() => push_display(out, &int),
-            (Some(_), _, _) | (_, Some(_), _) => return Err(NotCanonical::Integer),
+            (Some(_), _, _) | (_, Some(_), _) => write_number(out, exact_double(&number.to_string())?),
             (_, _, Some(real)) if real.is_finite() => write_number(out, real),
             _ => return Err(NotCanonical::NotFinite),
         },
@@ -149,6 +223,14 @@ fn write_json(out: &mut String, value: &Json, depth: usize) -> Result<(), NotCan
         }
     }
     Ok(())
+}
+
+/// The double whose canonical text is exactly these digits.
+pub(crate) fn exact_double(digits: &str) -> Result<f64, NotCanonical> {
+    let real: f64 = digits.parse().map_err(|_| NotCanonical::Integer)?;
+    let mut text = String::new();
+    write_number(&mut text, real);
+    if text == digits { Ok(real) } else { Err(NotCanonical::Integer) }
 }
 
 fn write_number(out: &mut String, real: f64) {

@@ -32,6 +32,10 @@ pub const NAME_BYTES_MAX: usize = 63;
 pub const TABLES_MAX: usize = 200;
 /// The most fields in a table.
 pub const FIELDS_MAX: usize = 200;
+/// The most indexes in a table.
+pub const INDEXES_MAX: usize = 64;
+/// The largest schema document, in bytes.
+pub const SCHEMA_BYTES_MAX: usize = 1 << 20;
 /// The deepest nesting of a json value.
 pub const JSON_DEPTH_MAX: usize = 64;
 /// `was` values above this many bytes travel as a hash.

@@ -39,7 +39,7 @@ pub struct Op {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub set: Fields,
     /// Amounts added to counters.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "amounts")]
     pub inc: BTreeMap<String, i64>,
     /// Values the writer saw in the fields of `set`, where they are at most `WAS_BYTES_MAX` bytes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -93,4 +93,26 @@ pub struct Void {
     pub seq: u64,
     /// The gid of the group given up.
     pub void: Gid,
+}
+
+/// Amounts have the wire form of integer values: beyond 2^53 they are strings.
+mod amounts {
+    use std::collections::BTreeMap;
+
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::value::{Fields, Value};
+
+    pub(super) fn serialize<S: Serializer>(amounts: &BTreeMap<String, i64>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(amounts.iter().map(|(name, by)| (name, Value::Int(*by))))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, i64>, D::Error> {
+        let amount = |(name, value): (String, Value)| match value.as_wire_integer() {
+            Some(by) => Ok((name, by)),
+            None => Err(D::Error::custom("an amount is an integer; beyond 2^53 it is a string")),
+        };
+        Fields::deserialize(deserializer)?.into_iter().map(amount).collect()
+    }
 }

@@ -53,6 +53,21 @@ impl Value {
         }
     }
 
+    /// The integer this value is on the wire: a number up to 2^53, or beyond it the string of its digits.
+    #[must_use]
+    pub fn as_wire_integer(&self) -> Option<i64> {
+        match self {
+            Self::Int(int) => Some(*int),
+            Self::Text(text) => match text.parse::<i64>() {
+                Ok(int) if int.unsigned_abs() > SAFE_INTEGER_MAX.unsigned_abs() && int.to_string() == *text => {
+                    Some(int)
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Whether there is no value.
     #[must_use]
     pub const fn is_null(&self) -> bool {
@@ -159,12 +174,18 @@ impl<'de> Visitor<'de> for ValueVisitor {
         Ok(Value::Bool(bool))
     }
 
-    fn visit_i64<E>(self, int: i64) -> Result<Value, E> {
-        Ok(Value::Int(int))
+    fn visit_i64<E: serde::de::Error>(self, int: i64) -> Result<Value, E> {
+        if int.unsigned_abs() <= SAFE_INTEGER_MAX.unsigned_abs() {
+            return Ok(Value::Int(int));
+        }
+        canonical::exact_double(&int.to_string()).map(Value::Real).map_err(E::custom)
     }
 
     fn visit_u64<E: serde::de::Error>(self, int: u64) -> Result<Value, E> {
-        i64::try_from(int).map(Value::Int).map_err(|_| E::custom("an integer is out of range"))
+        match i64::try_from(int) {
+            Ok(int) => self.visit_i64(int),
+            Err(_) => canonical::exact_double(&int.to_string()).map(Value::Real).map_err(E::custom),
+        }
     }
 
     fn visit_f64<E: serde::de::Error>(self, real: f64) -> Result<Value, E> {

@@ -1,1 +1,0 @@
-//! Merge: see `docs/protocol.md`.
