@@ -20,6 +20,12 @@ pub struct Backoff {
 }
 
 impl Backoff {
+    /// Starts without failures.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { failures: 0 }
+    }
+
     /// How many attempts in a row failed.
     #[must_use]
     pub const fn failures(self) -> u32 {
