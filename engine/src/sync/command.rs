@@ -76,7 +76,7 @@ pub enum Command {
         /// Which.
         flight: Flight,
     },
-    /// Free a page.
+    /// Give up a request: end it if it is under way, free its page if it came. Verdicts being settled are not touched.
     Discard {
         /// Which.
         flight: Flight,

@@ -2,6 +2,7 @@
 
 use fastrand::Rng;
 
+use super::RUN_FAILURES_MAX;
 use super::classify::Meaning;
 use super::command::{Command, Outcome, Trouble};
 use super::event::{BatchId, Event, Flight, LocalWork, Now};
@@ -10,7 +11,6 @@ use super::pull::Pull;
 use super::push::{Push, PushState};
 use super::repair::Mending;
 use super::standing::{Standing, Wake, Why};
-use super::RUN_FAILURES_MAX;
 use crate::backoff::DELAY_MS_MAX;
 use turnstone_protocol::limits;
 
@@ -145,7 +145,11 @@ impl Sync {
         self.wake_push(now, out);
         self.wake_pull(now, out);
         self.advance_apply(out);
-        if self.mending.is_none() && self.is_active() && self.offline.is_none() && self.wants() && self.advance_gate(out)
+        if self.mending.is_none()
+            && self.is_active()
+            && self.offline.is_none()
+            && self.wants()
+            && self.advance_gate(out)
         {
             self.advance_push(now, out);
             self.wake_pull(now, out);
@@ -180,9 +184,7 @@ impl Sync {
         let goes_on = |standing| match standing {
             Standing::Active => true,
             Standing::Quiet => false,
-            Standing::Waiting(why) => {
-                matches!(why, Why::Backoff | Why::Storage) && run.failures < RUN_FAILURES_MAX
-            }
+            Standing::Waiting(why) => matches!(why, Why::Backoff | Why::Storage) && run.failures < RUN_FAILURES_MAX,
         };
         if goes_on(push) || goes_on(pull) || self.gate.is_busy() {
             return;
@@ -267,7 +269,10 @@ impl Sync {
 
     /// Remembers what went wrong, for the status and for who waits.
     pub(super) fn note(&mut self, trouble: Trouble, out: &mut Vec<Command>) {
-        out.push(Command::Trouble(trouble.clone()));
+        let command = Command::Trouble(trouble.clone());
+        if !out.contains(&command) {
+            out.push(command);
+        }
         self.trouble = Some(trouble);
     }
 
@@ -285,8 +290,7 @@ impl Sync {
                     run.failures = RUN_FAILURES_MAX;
                 }
             }
-            Meaning::BadLink | Meaning::AskLess | Meaning::Later { .. } | Meaning::ServerFailed(_) => self.run_failed(),
-            _ => {}
+            _ => self.run_failed(),
         }
     }
 

@@ -7,8 +7,8 @@
 //! Three parts stand beside each other:
 //! - the **gate** (`gate.rs`): a token and one `hello` before anything else; sign-in and
 //!   "the app is too old" stop both lanes there;
-//! - the **push lane** (`push.rs`): one batch in flight, the next one being prepared, bisecting
-//!   when a batch is refused;
+//! - the **push lane** (`push.rs`, `refusal.rs`): one batch in flight, the next one being prepared,
+//!   bisecting when a batch is refused;
 //! - the **pull lane** (`pull.rs`): one page downloading while another is applied.
 //!
 //! The pull lane never waits for the push lane's troubles (C11): it starts when pushing is quiet,
@@ -25,14 +25,14 @@ mod gate;
 mod machine;
 mod pull;
 mod push;
+mod refusal;
 mod repair;
 mod sizing;
 mod standing;
 
 pub use command::{Command, Outcome, TokenReason, Trouble};
 pub use event::{
-    ApplyOutcome, Batch, BatchId, Event, Failure, Flight, Greeting, Lane, LocalWork, Now, Page, ResetCause,
-    TokenResult,
+    ApplyOutcome, Batch, BatchId, Event, Failure, Flight, Greeting, Lane, LocalWork, Now, Page, ResetCause, TokenResult,
 };
 pub use machine::{Config, Sync};
 pub use standing::{Phase, Wake, Why};

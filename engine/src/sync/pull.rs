@@ -240,7 +240,7 @@ impl Sync {
     /// Gives up pages and the download under way: the next pull begins at the database's cursor.
     pub(super) fn drop_pull(&mut self, out: &mut Vec<Command>) {
         out.extend(self.pull.staged.drain(..).map(|(flight, _)| Command::Discard { flight }));
-        self.pull.flight = None;
+        out.extend(self.pull.flight.take().map(|(flight, _)| Command::Discard { flight }));
         self.pull.applying = false;
         self.pull.wanted = true;
     }

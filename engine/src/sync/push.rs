@@ -5,15 +5,13 @@
 //! not sent again within it. A round that decided something is followed by another while any wait,
 //! for what was decided may have unblocked them; one that decided nothing is followed after a back-off.
 
-use super::classify::{self, Meaning};
 use super::command::Command;
 use super::event::{Batch, BatchId, Failure, Flight, Lane, Now, Page, ResetCause};
 use super::machine::Sync;
 use super::sizing::Sizing;
 use super::standing::{Wake, Why};
-use super::{DEBOUNCE_MS, DEBOUNCE_MS_MAX, RETRY_AFTER_MS_MAX, SINGLE_TRIES_MAX};
-use crate::backoff::{self, Backoff};
-use turnstone_protocol::Code;
+use super::{DEBOUNCE_MS, DEBOUNCE_MS_MAX};
+use crate::backoff::Backoff;
 
 /// What the lane does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,17 +26,17 @@ pub(super) enum PushState {
 /// A push under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sending {
-    flight: Flight,
-    generation: u32,
-    batch: Batch,
+    pub(super) flight: Flight,
+    pub(super) generation: u32,
+    pub(super) batch: Batch,
     /// Whether it asked for the pull half.
     pub(super) pull: bool,
-    next: Next,
+    pub(super) next: Next,
 }
 
 /// The batch after the one in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Next {
+pub(super) enum Next {
     None,
     Sealing(BatchId),
     Ready(Batch),
@@ -58,7 +56,7 @@ pub(super) struct Push {
     /// Something may be sendable that this round has not seen.
     pub(super) look: bool,
     /// This round has more to send.
-    more: bool,
+    pub(super) more: bool,
     round_open: bool,
     /// Entries up to this seq were answered in this round.
     from_seq: u64,
@@ -75,9 +73,9 @@ pub(super) struct Push {
     pub(super) backoff: Backoff,
     /// Whether one entry may be set aside without proof that others go through: outages look like poison.
     pub(super) credit: bool,
-    bad_links: u32,
-    server_failures: u32,
-    single_failures: u32,
+    pub(super) bad_links: u32,
+    pub(super) server_failures: u32,
+    pub(super) single_failures: u32,
     /// A `Retry-After` is written down and must be crossed out.
     pub(super) held: bool,
 }
@@ -124,11 +122,6 @@ impl Push {
     /// Whether a pull may wait a little for this lane.
     pub(super) const fn makes_progress(&self) -> bool {
         self.has_outstanding() || self.wants()
-    }
-
-    /// Whether an answer with a pull page is on its way.
-    pub(super) const fn brings_page(&self) -> bool {
-        matches!(self.state, PushState::Sending(Sending { pull: true, .. }))
     }
 
     /// The next batch is taken from the first undecided group again.
@@ -186,7 +179,6 @@ impl Sync {
             }
             PushState::Rest if self.push.look => {
                 self.push.look = false;
-                self.push.round_open = true;
                 if self.push.again.is_none() {
                     self.push.from_seq = 0;
                 }
@@ -215,6 +207,10 @@ impl Sync {
     fn seal(&mut self, out: &mut Vec<Command>) {
         self.push.more = false;
         self.push.round_open = true;
+        if self.push.from_seq == 0 {
+            // Nothing is left out, so nothing is left to look for.
+            self.push.look = false;
+        }
         let batch = self.seal_after(self.push.from_seq, out);
         self.push.state = PushState::Sealing(batch);
     }
@@ -252,6 +248,7 @@ impl Sync {
                 sending.batch.more = !empty;
                 sending.next = if empty { Next::None } else { Next::Ready(batch) };
             }
+            _ if empty => {}
             _ => out.push(Command::Forget { batch: batch.id }),
         }
     }
@@ -300,7 +297,10 @@ impl Sync {
         };
         match page {
             Some(page) if self.pull.could_start() => self.pull.stage(sending.flight, page),
-            _ => self.pull.wanted = true,
+            page => {
+                self.pull.wanted = true;
+                out.extend(page.map(|_| Command::Discard { flight: sending.flight }));
+            }
         }
     }
 
@@ -321,111 +321,6 @@ impl Sync {
         if let Some(cause) = reset {
             self.reset(cause, now, out);
         }
-    }
-
-    /// What a failed push leads to. No branch loses a group: it is sent again, or becomes a dead letter.
-    fn push_failed(&mut self, sending: Sending, failure: &Failure, now: Now, out: &mut Vec<Command>) {
-        let batch = sending.batch;
-        if let Next::Ready(next) = sending.next {
-            out.push(Command::Forget { batch: next.id });
-        }
-        if sending.pull {
-            self.pull.wanted = true;
-        }
-        self.push.state = PushState::Rest;
-        self.push.more = true;
-        let meaning = classify::meaning(failure);
-        if let Meaning::Unauthorized { expired } = meaning {
-            out.push(Command::Forget { batch: batch.id });
-            return self.on_unauthorized(sending.generation, expired, now, out);
-        }
-        self.note(classify::trouble(failure), out);
-        if let Some(code) = self.poison(&meaning, batch) {
-            return self.set_aside(batch, code, out);
-        }
-        out.push(Command::Forget { batch: batch.id });
-        match meaning {
-            Meaning::Offline | Meaning::NotServed => self.wait_push(Why::Backoff, now),
-            Meaning::BadLink => self.push_on_bad_link(batch, now),
-            Meaning::AskLess => {
-                self.pull.ask_less();
-                self.wait_push(Why::Backoff, now);
-            }
-            Meaning::Later { retry_after_ms: Some(ms) } => self.hold_push(ms.min(RETRY_AFTER_MS_MAX), now, out),
-            Meaning::Later { retry_after_ms: None } => self.wait_push(Why::Backoff, now),
-            Meaning::Forbidden => {
-                self.push.sizing.probe();
-                self.wait_push(Why::Forbidden, now);
-            }
-            Meaning::TooLarge if batch.entries > 1 => self.push.sizing.too_large(batch.entries, batch.bytes),
-            Meaning::Refused(_) if batch.entries > 1 => self.push.sizing.failed(batch.entries, 2),
-            Meaning::TooLarge | Meaning::Refused(_) => self.wait_push(Why::Refused, now),
-            Meaning::ServerFailed(_) => self.push_on_server_failure(batch, now),
-            Meaning::SeqGap { expected } => self.rewind(expected, now, out),
-            Meaning::Forked => self.renew(now, out),
-            Meaning::Reset(cause) => self.reset(cause, now, out),
-            Meaning::Upgrade => self.stop_for_upgrade(now, out),
-            Meaning::Unauthorized { .. } => {}
-        }
-        self.run_failed_by(&classify::meaning(failure));
-    }
-
-    /// Whether the one group of this batch is to blame. A server that fails everything must not turn the whole
-    /// queue into dead letters, so after one group set aside a push must succeed before the next may be; and a
-    /// 5xx blames nobody until it came several times while downloads work.
-    fn poison(&mut self, meaning: &Meaning, batch: Batch) -> Option<Code> {
-        if batch.entries != 1 {
-            return None;
-        }
-        let code = match meaning {
-            Meaning::TooLarge => Code::TooLarge,
-            Meaning::Refused(code) => code.clone(),
-            Meaning::ServerFailed(code) => {
-                if self.push.single_failures == 0 {
-                    self.pull.worked = false;
-                    self.pull.wanted = true;
-                }
-                self.push.single_failures = self.push.single_failures.saturating_add(1);
-                if self.push.single_failures < SINGLE_TRIES_MAX || !self.pull.worked {
-                    return None;
-                }
-                code.clone()
-            }
-            _ => return None,
-        };
-        (batch.voids == 0 && self.push.credit).then_some(code)
-    }
-
-    fn push_on_bad_link(&mut self, batch: Batch, now: Now) {
-        self.push.bad_links = self.push.bad_links.saturating_add(1);
-        if self.push.bad_links >= 2 {
-            self.push.sizing.failed(batch.entries, 4);
-        }
-        self.wait_push(Why::Backoff, now);
-    }
-
-    fn push_on_server_failure(&mut self, batch: Batch, now: Now) {
-        self.push.server_failures = self.push.server_failures.saturating_add(1);
-        if self.push.server_failures >= 2 && batch.entries > 1 {
-            self.push.sizing.failed(batch.entries, 4);
-        }
-        self.wait_push(Why::Backoff, now);
-    }
-
-    pub(super) fn wait_push(&mut self, why: Why, now: Now) {
-        let mut delay_ms = self.push.backoff.failed(&mut self.rng);
-        if matches!(why, Why::Forbidden | Why::Refused) {
-            delay_ms = self.rng.u64(backoff::DELAY_MS_MAX / 2..=backoff::DELAY_MS_MAX);
-        }
-        self.push.state = PushState::Waiting(Wake { at_ms: now.mono_ms.saturating_add(delay_ms), why });
-    }
-
-    /// Obeys a `Retry-After`, also across a restart. A little later than asked, so that a fleet does not come back as one.
-    pub(super) fn hold_push(&mut self, ms: u64, now: Now, out: &mut Vec<Command>) {
-        let at_ms = now.mono_ms.saturating_add(ms).saturating_add(self.rng.u64(0..=(ms / 10).min(5_000)));
-        self.push.state = PushState::Waiting(Wake { at_ms, why: Why::RetryAfter });
-        self.push.held = true;
-        out.push(Command::Hold { lane: Lane::Push, ms });
     }
 
     pub(super) fn push_storage_failed(&mut self, batch: Option<BatchId>, now: Now) {
@@ -459,6 +354,7 @@ impl Sync {
                 if let Next::Ready(next) = sending.next {
                     forget(next);
                 }
+                out.push(Command::Discard { flight: sending.flight });
             }
             PushState::Rest | PushState::Sealing(_) | PushState::Waiting(_) => {}
         }

@@ -24,12 +24,12 @@ impl Sync {
     /// Starts again from a known point. Pending work is kept.
     pub(super) fn reset(&mut self, cause: ResetCause, now: Now, out: &mut Vec<Command>) {
         self.note(Trouble { code: reset_code(&cause).as_str().to_owned(), class: Class::Reset }, out);
-        if !self.may_repair(now) {
-            return;
-        }
         self.drop_pull(out);
         if matches!(cause, ResetCause::EpochChanged | ResetCause::EpochSuspect) {
             self.drop_push(out);
+        }
+        if !self.may_repair(now) {
+            return;
         }
         self.mending = Some(Mending::Reset(cause));
         out.push(Command::Reset { cause });
@@ -38,11 +38,11 @@ impl Sync {
     /// Takes a new incarnation: the server knows another device by this one's.
     pub(super) fn renew(&mut self, now: Now, out: &mut Vec<Command>) {
         self.note(Trouble { code: Code::DeviceForked.as_str().to_owned(), class: Class::Reset }, out);
+        self.drop_pull(out);
+        self.drop_push(out);
         if !self.may_repair(now) {
             return;
         }
-        self.drop_pull(out);
-        self.drop_push(out);
         self.mending = Some(Mending::Renew);
         out.push(Command::Renew);
     }
@@ -55,10 +55,10 @@ impl Sync {
             // The same hole again: the log cannot fill it.
             return self.renew(now, out);
         }
+        self.drop_push(out);
         if !self.may_repair(now) {
             return;
         }
-        self.drop_push(out);
         self.mending = Some(Mending::Rewind);
         out.push(Command::Rewind { expected });
     }
@@ -103,10 +103,13 @@ impl Sync {
         }
     }
 
-    /// Whether another repair may start at once; if not, the machine waits first and the server will say so again.
+    /// Whether another repair may start at once; if not, the server will say so again when it is time.
     fn may_repair(&mut self, now: Now) -> bool {
         self.pull.wanted = true;
         self.push.restart_round();
+        if self.mending.is_some() {
+            return false;
+        }
         if self.repairs >= REPAIRS_MAX {
             self.repairs = 0;
             self.gate.wait_backoff(&mut self.rng, now, Why::Backoff);

@@ -91,7 +91,8 @@ impl Sync {
         }
         if let (true, Some(since_ms)) = (self.pull.wanted, self.pull.wanted_since_ms) {
             let at_ms = since_ms.saturating_add(super::PULL_PATIENCE_MS);
-            if self.pull.could_start() && self.gate.is_open() && self.push.makes_progress() {
+            let could = self.pull.could_start() && self.gate.is_open() && self.offline.is_none();
+            if could && self.mending.is_none() && self.push.makes_progress() {
                 all.push(Wake { at_ms, why: Why::PullPatience });
             }
         }
