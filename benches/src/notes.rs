@@ -22,8 +22,9 @@ updated_at = { type = "timestamp", default = 0 }
 pinned = { type = "boolean", default = false }
 tag = { type = "text", default = "" }
 
-[tables.notes.indexes]
-notes_by_pinned = ["pinned", "updated_at"]
+[[tables.notes.indexes]]
+name = "notes_by_pinned"
+fields = ["pinned", "updated_at"]
 "#;
 
 /// One note.
