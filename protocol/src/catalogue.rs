@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a client does about an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+use crate::words::open_words;
+
+/// What a client does about an answer. A class of a newer server reads as `retry`: nothing is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// Nothing to do.
@@ -23,6 +25,9 @@ pub enum Class {
     /// The thing is not there any more.
     Gone,
 }
+
+open_words!(Class, otherwise Retry: "ok" = Ok, "retry" = Retry, "auth" = Auth, "fix" = Fix, "conflict" = Conflict,
+    "upgrade" = Upgrade, "reset" = Reset, "gone" = Gone);
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $class:ident, $status:literal;)*) => {
@@ -124,6 +129,8 @@ codes! {
     UnknownTable = "unknown_table", Retry, 400;
     /// Group: uses an intent on a field the server's schema does not have (yet).
     UnknownField = "unknown_field", Retry, 400;
+    /// Group: uses an op kind or a member this server does not know (yet).
+    UnknownIntent = "unknown_intent", Retry, 400;
     /// Group: a value does not fit its field.
     InvalidValue = "invalid_value", Fix, 400;
     /// Group: a required field is missing.

@@ -7,6 +7,7 @@
 
 pub mod canonical;
 pub mod catalogue;
+pub mod entry;
 pub mod hash;
 pub mod hlc;
 pub mod id;
@@ -16,10 +17,11 @@ pub mod op;
 pub mod schema;
 pub mod value;
 pub mod wire;
+mod words;
 
 pub use catalogue::{Class, Code, Problem};
 pub use hlc::Hlc;
 pub use id::{DeviceId, Epoch, Gid, Incarnation};
-pub use op::{Group, Op, OpKind};
+pub use op::{Entry, Group, Op, OpKind};
 pub use schema::Schema;
 pub use value::{Fields, Value};

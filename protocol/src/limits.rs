@@ -42,3 +42,9 @@ pub const JSON_DEPTH_MAX: usize = 64;
 pub const WAS_BYTES_MAX: usize = 4 << 10;
 /// The most gids in `after` or `covers`.
 pub const GIDS_MAX: usize = 1_000;
+/// The longest app version, in bytes.
+pub const APP_BYTES_MAX: usize = 256;
+/// The longest cursor, in bytes.
+pub const CURSOR_BYTES_MAX: usize = 1_024;
+/// The greatest seq, commit number and base: every reader's numbers carry them exactly.
+pub const WIRE_INTEGER_MAX: u64 = (1 << 53) - 1;

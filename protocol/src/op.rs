@@ -1,6 +1,7 @@
 //! Ops and groups: what a writer meant, in wire form.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +24,8 @@ pub enum OpKind {
 }
 
 /// One immutable intent on one row.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Op {
     /// What it does.
     #[serde(rename = "op")]
@@ -47,6 +49,15 @@ pub struct Op {
     /// SHA-256 (hex) of the canonical text of larger values the writer saw.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub was_hash: BTreeMap<String, String>,
+}
+
+/// Shows what kind of change it is and never its values or row id, so that no log can leak them.
+impl fmt::Debug for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Op");
+        debug.field("op", &self.kind).field("table", &self.table).field("base", &self.base);
+        debug.field("set", &self.set).field("inc", &self.inc.keys()).finish_non_exhaustive()
+    }
 }
 
 /// The ops of one local transaction: atomic on the device, on the wire, on the server and on every other device.
@@ -77,7 +88,7 @@ pub struct Group {
 }
 
 /// What a push carries, in seq order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Entry {
     /// A group to apply.

@@ -1,0 +1,14 @@
+//! Requests and answers under `/sync/v1`.
+
+mod hello;
+mod pull;
+mod push;
+mod verdict;
+
+pub use hello::HelloAnswer;
+pub use pull::{Cause, Commit, Consistency, Part, PullAnswer, PullRequest, Row};
+pub use push::{PullPart, PushAnswer, PushRequest};
+pub use verdict::{Explain, Kept, Outcome, Verdict};
+
+/// The path prefix of every endpoint.
+pub const PREFIX: &str = "/sync/v1";

@@ -1,0 +1,62 @@
+//! `POST push`.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::pull::{PullAnswer, rows_max};
+use super::verdict::Verdict;
+use crate::hlc::Hlc;
+use crate::id::{DeviceId, Epoch, Incarnation};
+
+/// `POST push`. `G` is [`crate::op::Entry`], or raw JSON where bodies are frozen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PushRequest<G> {
+    /// The installation.
+    pub device: DeviceId,
+    /// Its present life.
+    pub incarnation: Incarnation,
+    /// The schema version the device runs now.
+    pub schema: u32,
+    /// The groups, in seq order.
+    pub groups: Vec<G>,
+    /// Asks for the pull half in the same answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull: Option<PullPart>,
+}
+
+/// The pull half inside a push.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct PullPart {
+    /// Where the device stands; none at the beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// The most rows wanted.
+    #[serde(default = "rows_max")]
+    pub limit: usize,
+}
+
+/// `POST push`, answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PushAnswer {
+    /// Identity of the server's history.
+    pub epoch: Epoch,
+    /// A verdict for each group, in the order they were sent.
+    pub verdicts: Vec<Verdict>,
+    /// The server's wall clock, in milliseconds since 1970.
+    pub now: u64,
+    /// The tenant's clock after this push.
+    pub hlc: Hlc,
+    /// Clients may forget their own acked groups up to this commit.
+    pub stable: u64,
+    /// The pull half, where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull: Option<PullAnswer>,
+}
+
+/// Debug shows no cursor, so that no log can leak it.
+impl fmt::Debug for PullPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PullPart").field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
