@@ -39,6 +39,10 @@ pub(crate) enum Key {
     AnchorBootMs,
     /// Own groups up to this commit may be forgotten. Sync.
     Stable,
+    /// The highest seq of this incarnation a page said is decided. Sync.
+    Acked,
+    /// Groups up to this one may have been sent under an earlier incarnation. Sync.
+    Renewed,
     /// 1 while the feed is read again from its beginning. Sync.
     FullPull,
     /// Milliseconds left of the server's `Retry-After`. The driver.
@@ -67,6 +71,8 @@ impl Key {
             Self::AnchorBoot => "anchor_boot",
             Self::AnchorBootMs => "anchor_boot_ms",
             Self::Stable => "stable",
+            Self::Acked => "acked",
+            Self::Renewed => "renewed",
             Self::FullPull => "full_pull",
             Self::RetryAfterMs => "retry_after_ms",
         }

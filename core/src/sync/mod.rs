@@ -4,28 +4,39 @@
 //! promise that carries everything: `visible(row) = fold(ops of the row that its base lacks, base(row))`.
 //! The decisions are pure and live in `turnstone_engine::{oplog, apply}`; this module reads what they need
 //! and writes what they say. It never waits for a network and never opens a transaction of its own.
+//! `docs/sync-states.md` shows who moves what.
 
 #![allow(dead_code, unused_imports, reason = "the driver comes next")]
 
+mod after;
+mod forget;
+mod hash;
+mod incarnation;
+mod letters;
+mod log;
+mod page;
+mod park;
+mod position;
+mod quarantine;
 mod report;
-mod steps;
+mod resync;
+mod rows;
+mod seal;
+mod status;
+mod verdicts;
 
+pub(crate) use forget::forget_stable;
+pub(crate) use hash::{StateHash, state_hash};
+pub(crate) use incarnation::{new_incarnation, rewind};
+pub(crate) use letters::{dead_letters, retry_dead_letter};
+pub(crate) use page::apply_page;
+pub(crate) use position::{heard, identity, position};
+pub(crate) use quarantine::quarantine;
 pub(crate) use report::{
     Batch, DeadLetter, Identity, PageOutcome, PageReport, Position, ResetWhy, RetryRefused, RowSync, SealInput,
     SealedGroup, Sent, StatusCounts, VerdictReport,
 };
-pub(crate) use steps::{
-    apply_page, apply_verdicts, dead_letters, forget_stable, heard, identity, new_incarnation, position, quarantine,
-    reset_cursor, retry_dead_letter, rewind, row_state, seal_batch, state_hash, status_counts,
-};
-
-/// What a step stands on: the open transaction and the schema. (Becomes `storage::Sys`.)
-pub(crate) struct Ground<'a> {
-    /// The connection, inside a write transaction with capture off.
-    pub(crate) conn: &'a rusqlite::Connection,
-    /// The schema the database was opened with.
-    pub(crate) schema: &'a turnstone_protocol::Schema,
-}
-
-/// Why a step could not be taken. (Becomes `crate::Error`.)
-pub(crate) type Error = rusqlite::Error;
+pub(crate) use resync::reset_cursor;
+pub(crate) use seal::seal_batch;
+pub(crate) use status::{row_state, status_counts};
+pub(crate) use verdicts::apply_verdicts;

@@ -1,7 +1,15 @@
-//! The life of a group: states, the clock it is stamped with, what a verdict does to it.
+//! The life of a group: states, the clock it is stamped with, what a verdict does to it and to those after it.
 
 mod clock;
+mod dependents;
+mod rebase;
+mod room;
 mod state;
+mod verdict;
 
 pub use clock::{Anchor, Moment, Stamper};
+pub use dependents::builds_on;
+pub use rebase::rebase;
+pub use room::Room;
 pub use state::GroupState;
+pub use verdict::{DELETE_WINS, Settlement, lost_ops, settle};

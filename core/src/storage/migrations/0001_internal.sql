@@ -69,6 +69,8 @@ CREATE TABLE _ts_groups (
     error     TEXT                         -- code of the last refusal
 ) STRICT;
 CREATE INDEX _ts_groups_seq ON _ts_groups (seq) WHERE seq IS NOT NULL;
+-- Voiding and parked groups: none, in an ordinary life, and counted for every status.
+CREATE INDEX _ts_groups_odd ON _ts_groups (state) WHERE state IN (5, 6);
 
 -- The base of a row with ops in the fold, where a page from the server changed it. Everywhere else the base
 -- is the visible row with its ops undone. Written and removed by sync.
@@ -119,6 +121,17 @@ CREATE TABLE _ts_stage (
     part     INTEGER NOT NULL,
     body     TEXT    NOT NULL,             -- the part in wire JSON
     PRIMARY KEY (commit_n, part)
+) STRICT, WITHOUT ROWID;
+
+-- The feed read again from its beginning, until it was read to its end: the latest image of each row. Rows with
+-- an empty table name are the gids of the groups it has shown. Written, published and emptied by sync.
+CREATE TABLE _ts_resync (
+    tbl    TEXT    NOT NULL,
+    row_id TEXT    NOT NULL,
+    v      INTEGER NOT NULL,
+    gone   INTEGER NOT NULL,               -- 1: a tombstone
+    image  TEXT,                           -- JSON object of its fields
+    PRIMARY KEY (tbl, row_id)
 ) STRICT, WITHOUT ROWID;
 
 -- Rows of tables this app does not know yet. Written by sync; storage moves them into the table

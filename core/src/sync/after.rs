@@ -1,0 +1,115 @@
+//! Which earlier groups of this device must be applied first (rule 15).
+//!
+//! Only direct predecessors are named: each names its own, so the order along a row is whole.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{OptionalExtension, params};
+use turnstone_engine::oplog::GroupState;
+use turnstone_protocol::{Gid, Op};
+
+use super::log;
+use crate::error::Error;
+use crate::storage::SystemTx;
+
+/// An op of the log, with its group.
+struct Link {
+    grp: i64,
+    gid: Gid,
+    state: GroupState,
+    prev: Option<i64>,
+}
+
+/// The undecided groups a group follows on: those that wrote its rows, or rows its fields refer to, before it.
+pub(super) fn undecided(sys: &SystemTx<'_>, grp: i64, first_op: i64, ops: i64) -> Result<Vec<Gid>, Error> {
+    let mut before = BTreeSet::new();
+    let mut found =
+        sys.conn().prepare_cached("SELECT prev, tbl, body FROM _ts_ops WHERE op >= ?1 AND op < ?2 ORDER BY op")?;
+    let mut rows = found.query([first_op, first_op + ops])?;
+    while let Some(row) = rows.next()? {
+        if let Some(prev) = row.get(0)? {
+            before.extend(predecessor(sys, grp, prev)?);
+        }
+        let table = row.get_ref(1)?.as_str().map_err(|_| Error::Corrupt)?;
+        for (target, id) in references(sys, table, row.get_ref(2)?.as_str().map_err(|_| Error::Corrupt)?)? {
+            if let Some((Some(head), _)) = sys.head(&target, &id)? {
+                before.extend(predecessor(sys, grp, head)?);
+            }
+        }
+    }
+    Ok(before.into_iter().map(|(_, gid)| gid).collect())
+}
+
+/// The newest undecided group before `grp` along a row's ops, from `op` back. One that is held back or dead is passed
+/// over: what builds on it is held back too, and everything else need not wait for it.
+fn predecessor(sys: &SystemTx<'_>, grp: i64, op: i64) -> Result<Option<(i64, Gid)>, Error> {
+    let mut next = Some(op);
+    while let Some(op) = next {
+        let Some(link) = link(sys, op)? else { return Ok(None) };
+        let earlier = link.grp < grp;
+        match link.state {
+            GroupState::New | GroupState::Sent | GroupState::Unheard if earlier => {
+                return Ok(Some((link.grp, link.gid)));
+            }
+            // Decided before this one is sealed: the same incarnation with a smaller seq is in its past anyway.
+            GroupState::Decided | GroupState::Gone if earlier => return Ok(None),
+            _ => next = link.prev,
+        }
+    }
+    Ok(None)
+}
+
+fn link(sys: &SystemTx<'_>, op: i64) -> Result<Option<Link>, Error> {
+    let mut found = sys.conn().prepare_cached(
+        "SELECT g.grp, g.gid, g.state, o.prev FROM _ts_ops o JOIN _ts_groups g ON g.grp = o.grp WHERE o.op = ?1",
+    )?;
+    let link = found
+        .query_row(params![op], |row| {
+            Ok(Link {
+                grp: row.get(0)?,
+                gid: log::read_gid(row, 1)?,
+                state: log::read_state(row, 2)?,
+                prev: row.get(3)?,
+            })
+        })
+        .optional()?;
+    Ok(link)
+}
+
+/// The rows an op's fields refer to. Most tables declare no reference, and their ops are not even read.
+fn references(sys: &SystemTx<'_>, table: &str, body: &str) -> Result<Vec<(String, String)>, Error> {
+    let Some(table) = sys.schema().table(table) else { return Ok(Vec::new()) };
+    if table.fields.iter().all(|field| field.references.is_none()) {
+        return Ok(Vec::new());
+    }
+    let op: Op = serde_json::from_str(body).map_err(|_| Error::Corrupt)?;
+    let mut found = Vec::new();
+    for field in &table.fields {
+        if let (Some(target), Some(turnstone_protocol::Value::Text(id))) = (&field.references, op.set.get(&field.name))
+        {
+            found.push((target.clone(), id.clone()));
+        }
+    }
+    Ok(found)
+}
+
+/// The decided groups of an earlier incarnation whose changes an op made without naming them: under a new
+/// incarnation they are no longer in its past by themselves, so they are named.
+pub(super) fn decided(sys: &SystemTx<'_>, first_op: i64, ops: i64, most: usize) -> Result<Vec<Gid>, Error> {
+    let mut before = BTreeSet::new();
+    for op in first_op..first_op + ops {
+        let mut next = link(sys, op)?.and_then(|link| link.prev);
+        while let Some(op) = next {
+            let Some(link) = link(sys, op)? else { break };
+            match link.state {
+                GroupState::Gone => break,
+                GroupState::Decided | GroupState::Unheard if before.len() < most => {
+                    before.insert(link.gid);
+                }
+                _ => {}
+            }
+            next = link.prev;
+        }
+    }
+    Ok(before.into_iter().collect())
+}

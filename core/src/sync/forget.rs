@@ -1,0 +1,41 @@
+//! Forgetting own groups the server will never ask for again (rule 17).
+
+use rusqlite::params;
+
+use super::log;
+use crate::error::Error;
+use crate::storage::SystemTx;
+
+/// The most groups one call removes, so that it never holds the writer for long.
+const GROUPS_MAX: i64 = 500;
+
+/// Removes settled groups at or before commit `stable`, oldest first. True: there may be more.
+///
+/// The newest group and its ops always stay: numbers are never used again.
+pub(crate) fn forget_stable(sys: &mut SystemTx<'_>, stable: u64) -> Result<bool, Error> {
+    let conn = sys.conn();
+    let low = log::low(sys)?;
+    let newest: Option<i64> = conn.query_row("SELECT max(grp) FROM _ts_groups", [], |row| row.get(0))?;
+    let end = low.min(newest.unwrap_or(0));
+    let mut found = conn.prepare_cached(
+        "SELECT grp, state, commit_n, first_op, ops FROM _ts_groups WHERE grp < ?1 ORDER BY grp LIMIT ?2",
+    )?;
+    let mut rows = found.query([end, GROUPS_MAX])?;
+    let mut last = None;
+    let mut count = 0;
+    while let Some(row) = rows.next()? {
+        let (state, commit): (i64, Option<i64>) = (row.get(1)?, row.get(2)?);
+        let gone = state == 3 && commit.is_some_and(|commit| commit.cast_unsigned() <= stable);
+        // A refused group has no commit; once what surrounds it is stable, so is its refusal.
+        if !gone && state != 4 {
+            break;
+        }
+        last = Some((row.get::<_, i64>(0)?, row.get::<_, i64>(3)? + row.get::<_, i64>(4)?));
+        count += 1;
+    }
+    drop(rows);
+    let Some((grp, op_end)) = last else { return Ok(false) };
+    conn.prepare_cached("DELETE FROM _ts_ops WHERE op < ?1")?.execute(params![op_end])?;
+    conn.prepare_cached("DELETE FROM _ts_groups WHERE grp <= ?1")?.execute(params![grp])?;
+    Ok(count == GROUPS_MAX)
+}

@@ -1,0 +1,189 @@
+//! Dead letters: what was refused, kept whole (I-16).
+
+use rusqlite::{OptionalExtension, Row as SqlRow, params};
+use serde::{Deserialize, Serialize};
+use turnstone_engine::apply::FoldOp;
+use turnstone_engine::oplog::{GroupState, rebase};
+use turnstone_protocol::{Code, Gid, Op};
+
+use super::log::{self, Head};
+use super::report::{DeadLetter, RetryRefused};
+use super::rows::{Rows, known};
+use super::verdicts::leave_fold;
+use super::{park, position};
+use crate::error::Error;
+use crate::storage::{LoggedOp, SystemTx};
+
+/// Why something was refused, and when.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Refusal<'a> {
+    pub(super) code: &'a Code,
+    pub(super) fields: &'a [String],
+    pub(super) at_ms: u64,
+}
+
+/// The body of a letter: whole enough to be sent again without the log.
+#[derive(Serialize, Deserialize)]
+struct Body {
+    ops: Vec<Op>,
+}
+
+/// Files a whole group.
+pub(super) fn file_group(
+    sys: &mut SystemTx<'_>,
+    head: &Head,
+    ops: &[LoggedOp],
+    refusal: &Refusal<'_>,
+) -> Result<(), Error> {
+    file(sys, head, None, ops.iter().map(|op| op.body.clone()).collect(), refusal)
+}
+
+/// Files one op of an accepted group.
+pub(super) fn file_op(sys: &mut SystemTx<'_>, head: &Head, op: &LoggedOp, refusal: &Refusal<'_>) -> Result<(), Error> {
+    file(sys, head, Some(op.n), vec![op.body.clone()], refusal)
+}
+
+fn file(sys: &mut SystemTx<'_>, head: &Head, n: Option<u32>, ops: Vec<Op>, refusal: &Refusal<'_>) -> Result<(), Error> {
+    const UNTEXT: Error = Error::Internal { what: "a dead letter without a JSON text" };
+    let body = serde_json::to_string(&Body { ops }).map_err(|_| UNTEXT)?;
+    let fields = serde_json::to_string(refusal.fields).map_err(|_| UNTEXT)?;
+    sys.conn()
+        .prepare_cached(
+            "INSERT INTO _ts_dead (gid, n, code, fields, body, attempts, at_wall) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![
+            head.gid.as_bytes(),
+            n,
+            refusal.code.as_str(),
+            fields,
+            body,
+            head.attempts,
+            refusal.at_ms.cast_signed()
+        ])?;
+    sys.touched_sync();
+    Ok(())
+}
+
+/// Takes the letter of a whole group back: it was applied after all, and what took its place must not be applied too.
+pub(super) fn withdraw(sys: &mut SystemTx<'_>, head: &Head) -> Result<(), Error> {
+    sys.conn().prepare_cached("DELETE FROM _ts_dead WHERE gid = ?1 AND n IS NULL")?.execute([head.gid.as_bytes()])?;
+    for again in log::replacing(sys, head.gid)? {
+        match again.state {
+            // Never sent: nobody else will decide it.
+            GroupState::New | GroupState::Parked if again.seq.is_none() => {
+                leave_fold(sys, &again)?;
+                log::move_to(sys, &again, GroupState::Dead, None)?;
+            }
+            // Sent: the server refuses it, which is still to be heard. Until then it must not count twice.
+            GroupState::Sent => {
+                leave_fold(sys, &again)?;
+                log::move_to(sys, &again, GroupState::Unheard, None)?;
+            }
+            _ => {}
+        }
+    }
+    sys.touched_sync();
+    Ok(())
+}
+
+const LETTERS: &str = "SELECT id, gid, n, code, fields, body, attempts, at_wall FROM _ts_dead";
+
+/// Every dead letter, oldest first.
+pub(crate) fn dead_letters(conn: &rusqlite::Connection) -> Result<Vec<DeadLetter>, Error> {
+    let mut found = conn.prepare_cached(&format!("{LETTERS} ORDER BY id"))?;
+    let rows = found.query_map([], read)?;
+    rows.map(|row| row?.ok_or(Error::Corrupt)).collect()
+}
+
+fn letter(conn: &rusqlite::Connection, id: i64) -> Result<Option<DeadLetter>, Error> {
+    let mut found = conn.prepare_cached(&format!("{LETTERS} WHERE id = ?1"))?;
+    match found.query_row([id], read).optional()? {
+        None => Ok(None),
+        Some(None) => Err(Error::Corrupt),
+        Some(Some(letter)) => Ok(Some(letter)),
+    }
+}
+
+fn read(row: &SqlRow<'_>) -> rusqlite::Result<Option<DeadLetter>> {
+    let (Ok(fields), Ok(body)) = (
+        serde_json::from_str::<Vec<String>>(row.get_ref(4)?.as_str()?),
+        serde_json::from_str::<Body>(row.get_ref(5)?.as_str()?),
+    ) else {
+        return Ok(None);
+    };
+    Ok(Some(DeadLetter {
+        id: row.get(0)?,
+        gid: log::read_gid(row, 1)?,
+        n: row.get(2)?,
+        code: Code::from(row.get::<_, String>(3)?),
+        fields,
+        ops: body.ops,
+        attempts: row.get(6)?,
+        at_ms: row.get::<_, i64>(7)?.cast_unsigned(),
+    }))
+}
+
+/// Sends a dead letter again as a new group `gid`, based on the rows as they are now. Groups that were held back
+/// because they build on it follow as new groups of their own; `next_gid` names them.
+pub(crate) fn retry_dead_letter(
+    sys: &mut SystemTx<'_>,
+    id: i64,
+    gid: Gid,
+    next_gid: &mut dyn FnMut() -> Gid,
+) -> Result<Result<(), RetryRefused>, Error> {
+    let Some(letter) = letter(sys.conn(), id)? else { return Ok(Err(RetryRefused::Unknown)) };
+    // One op of an accepted group is a change of its own; a whole group takes the place of the refused one.
+    let replaces = letter.n.is_none().then_some(letter.gid);
+    if !write_again(sys, gid, replaces, letter.ops.clone())? {
+        return Ok(Err(RetryRefused::RowGone));
+    }
+    sys.conn().prepare_cached("DELETE FROM _ts_dead WHERE id = ?1")?.execute([id])?;
+    for parked in park::parked_on(sys, &letter.ops)? {
+        // The order matters: its ops must be off the rows before they are meant again on top of the retried ones.
+        let ops = log::ops(sys, &parked)?;
+        leave_fold(sys, &parked)?;
+        log::move_to(sys, &parked, GroupState::Dead, None)?;
+        let meant = ops.iter().map(|op| op.body.clone()).collect();
+        if !write_again(sys, next_gid(), parked.seq.is_some().then_some(parked.gid), meant)? {
+            let refusal = Refusal { code: &Code::RowPurged, fields: &[], at_ms: sys.now().wall_ms };
+            file_group(sys, &parked, &ops, &refusal)?;
+        }
+    }
+    log::advance_low(sys)?;
+    sys.touched_sync();
+    Ok(Ok(()))
+}
+
+/// Writes ops as a new group, on the rows as they are now. False, and nothing written: a row it changes is not there.
+fn write_again(sys: &mut SystemTx<'_>, gid: Gid, replaces: Option<Gid>, ops: Vec<Op>) -> Result<bool, Error> {
+    let at = position::at(sys)?;
+    let mut again = Vec::with_capacity(ops.len());
+    let mut rows = Rows::default();
+    for mut op in ops {
+        let table = known(sys.schema(), &op.table)?;
+        op.set = table.typed(op.set);
+        let loaded = rows.load(sys, table, &op.id)?;
+        let (visible, version) = (loaded.row.visible(table), loaded.row.base.version);
+        let Some(op) = rebase(table, &op, visible.as_ref().map(|fields| (fields, version)), at) else {
+            return Ok(false);
+        };
+        loaded.row.push(FoldOp { number: 0, group: 0, op: op.clone() });
+        again.push(op);
+    }
+    let entries: Vec<(Op, Option<String>)> = again.iter().map(|op| (op.clone(), None)).collect();
+    let grp = sys.append_group(gid, &entries)?;
+    let Some(head) = log::head(sys, grp)? else {
+        return Err(Error::Internal { what: "a new group is not in the log" });
+    };
+    if let Some(replaces) = replaces {
+        sys.conn()
+            .prepare_cached("UPDATE _ts_groups SET replaces = ?2 WHERE grp = ?1")?
+            .execute(params![grp, replaces.as_bytes()])?;
+    }
+    for (number, op) in (head.first_op..).zip(&again) {
+        let table = known(sys.schema(), &op.table)?;
+        rows.load(sys, table, &op.id)?.row.name(number, grp);
+    }
+    rows.flush(sys)?;
+    Ok(true)
+}

@@ -1,0 +1,45 @@
+//! One commit of a page: whole, or one part of it.
+
+use turnstone_protocol::wire::{Commit, Row};
+
+use super::{Page, stage};
+use crate::error::Error;
+use crate::storage::SystemTx;
+
+impl Page {
+    /// Works a commit in. A part is staged until all of them are here: a group is never half visible (I-05).
+    pub(super) fn commit(&mut self, sys: &mut SystemTx<'_>, commit: &Commit) -> Result<(), Error> {
+        self.report.rows += commit.rows.len();
+        let Some(part) = commit.part else { return self.whole(sys, commit, &[]) };
+        if part.i < part.n {
+            return stage::keep(sys, commit, part);
+        }
+        let earlier = stage::take(sys, commit.n, part)?;
+        self.whole(sys, commit, &earlier)
+    }
+
+    fn whole(&mut self, sys: &mut SystemTx<'_>, commit: &Commit, earlier: &[Commit]) -> Result<(), Error> {
+        if let Some(head) = self.own(sys, commit)? {
+            if commit.as_sent {
+                return self.promote(sys, &head, commit.n);
+            }
+            self.leave(sys, &head, Some(commit.n))?;
+        }
+        for row in earlier.iter().chain([commit]).flat_map(|part| &part.rows) {
+            self.row(sys, commit.n, row)?;
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, sys: &mut SystemTx<'_>, n: u64, row: &Row) -> Result<(), Error> {
+        let Some(table) = sys.schema().table(&row.table).filter(|table| !table.local_only) else {
+            return stage::keep_unknown(sys, n, row);
+        };
+        if self.rows.get(&row.table, &row.id).is_none() && self.direct.write(sys, table, n, row)? {
+            return Ok(());
+        }
+        let fields = row.gone.is_none().then(|| table.typed(row.fields.clone()));
+        self.rows.load(sys, table, &row.id)?.row.receive(n, fields);
+        Ok(())
+    }
+}

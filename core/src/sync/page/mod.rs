@@ -1,0 +1,124 @@
+//! Applying a page of the feed: stage, plan, write, cursor last (I-20).
+//!
+//! A row without pending ops is written straight from the page by one prepared statement; first syncs are made of
+//! those. Every other row goes through the pure plan. A page is applied only where it was asked for, and a commit
+//! at or before the database's position is passed over: duplicates and late answers change nothing (I-23).
+
+mod commit;
+mod direct;
+mod own;
+mod stage;
+
+use std::collections::HashMap;
+
+use turnstone_engine::oplog::{GroupState, Moment};
+use turnstone_protocol::Gid;
+use turnstone_protocol::wire::PullAnswer;
+
+use super::report::{PageOutcome, PageReport};
+use super::rows::Rows;
+use super::{log, position, resync, verdicts};
+use crate::error::Error;
+use crate::storage::{Key, SystemTx};
+
+/// A page being applied.
+struct Page {
+    /// The rows the plan decides.
+    rows: Rows,
+    /// The statements for the others.
+    direct: direct::Direct,
+    now: Moment,
+    /// Groups that were sent under an earlier incarnation: their commits do not come marked as own.
+    renewed: HashMap<Gid, i64>,
+    report: PageReport,
+}
+
+/// Applies a page that was asked for at `asked`.
+pub(crate) fn apply_page(
+    sys: &mut SystemTx<'_>,
+    page: &PullAnswer,
+    asked: Option<&str>,
+    now: Moment,
+) -> Result<PageReport, Error> {
+    let mut report = PageReport { outcome: PageOutcome::Applied, rows: 0, settled: 0 };
+    let position = position::position(sys)?;
+    if position.epoch.is_some_and(|epoch| epoch != page.epoch) {
+        report.outcome = PageOutcome::EpochChanged;
+        return Ok(report);
+    }
+    if position.cursor.as_deref() != asked {
+        report.outcome = PageOutcome::Stale;
+        return Ok(report);
+    }
+    if position.full {
+        report.rows = resync::take(sys, page)?;
+        if !page.more {
+            report.settled = resync::publish(sys, page, now)?;
+        }
+    } else {
+        let mut work = Page::begin(sys, now, report)?;
+        for commit in page.commits.iter().filter(|commit| commit.n > position.at) {
+            work.commit(sys, commit)?;
+        }
+        work.passed(sys, page)?;
+        report = work.end(sys)?;
+        sys.set_meta(Key::AppliedN, Some(page.at.max(position.at).cast_signed()))?;
+    }
+    log::advance_low(sys)?;
+    position::heard(sys, page.now, page.hlc, now)?;
+    sys.set_meta(Key::Stable, Some(page.stable.cast_signed()))?;
+    sys.set_meta(Key::Epoch, Some(page.epoch.as_bytes().as_slice()))?;
+    sys.set_meta(Key::Cursor, Some(page.cursor.as_str()))?;
+    sys.touched_sync();
+    Ok(report)
+}
+
+impl Page {
+    fn begin(sys: &mut SystemTx<'_>, now: Moment, report: PageReport) -> Result<Self, Error> {
+        Ok(Self { rows: Rows::default(), direct: direct::Direct::begin(sys)?, now, renewed: renewed(sys)?, report })
+    }
+
+    /// What the page has passed without naming it: everything acked, and every commit a verdict told of (rule 11).
+    fn passed(&mut self, sys: &mut SystemTx<'_>, page: &PullAnswer) -> Result<(), Error> {
+        let next_seq = position::next_seq(sys)?;
+        let before = sys.meta::<i64>(Key::Acked)?.unwrap_or(0).cast_unsigned();
+        let acked = page.acked.min(next_seq.saturating_sub(1));
+        if acked > before {
+            let waiting = [GroupState::Sent, GroupState::Parked, GroupState::Decided];
+            for head in log::between(sys, before + 1, acked, &waiting)? {
+                self.leave(sys, &head, None)?;
+            }
+            sys.set_meta(Key::Acked, Some(acked.cast_signed()))?;
+        }
+        for grp in self.renewed.clone().into_values() {
+            let Some(head) = log::head(sys, grp)?.filter(|head| head.state == GroupState::Decided) else { continue };
+            if head.commit.is_some_and(|commit| commit <= page.at) {
+                self.leave(sys, &head, None)?;
+            }
+        }
+        for head in log::between(sys, acked.max(before) + 1, next_seq, &[GroupState::Decided])? {
+            if head.commit.is_some_and(|commit| commit <= page.at) {
+                self.leave(sys, &head, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end(self, sys: &mut SystemTx<'_>) -> Result<PageReport, Error> {
+        self.rows.flush(sys)?;
+        Ok(self.report)
+    }
+}
+
+/// The undecided groups of earlier incarnations, by gid. Forgets the mark once there are none.
+fn renewed(sys: &mut SystemTx<'_>) -> Result<HashMap<Gid, i64>, Error> {
+    let Some(last) = sys.meta::<i64>(Key::Renewed)? else { return Ok(HashMap::new()) };
+    let open = [GroupState::Sent, GroupState::Decided, GroupState::Voiding, GroupState::Parked, GroupState::Unheard];
+    let heads = log::kept(sys, &open)?;
+    let found: HashMap<Gid, i64> =
+        heads.iter().filter(|head| head.grp <= last).map(|head| (head.gid, head.grp)).collect();
+    if found.is_empty() {
+        sys.set_meta::<i64>(Key::Renewed, None)?;
+    }
+    Ok(found)
+}

@@ -1,0 +1,141 @@
+//! Reading the feed again from its beginning: after the cursor was lost, or the server's history changed.
+//!
+//! What arrives is staged, and replaces the base in one transaction at the end. Until then every row stays as it is:
+//! no row goes back in time, and none is missing in between (I-08). At the end, rows the feed did not name are
+//! removed (set difference); pending ops stay and are folded over what is there then.
+
+use rusqlite::params;
+use turnstone_engine::oplog::{GroupState, Moment};
+use turnstone_protocol::wire::PullAnswer;
+use turnstone_protocol::{Epoch, Gid};
+
+use super::report::ResetWhy;
+use super::rows::{Rows, from_text, known, to_text};
+use super::{log, position, verdicts};
+use crate::error::Error;
+use crate::storage::{Key, SystemTx};
+
+/// Where a group's ops may be folded and the server may have decided it.
+const FOLDED: [GroupState; 3] = [GroupState::Sent, GroupState::Decided, GroupState::Parked];
+
+/// Starts again from the beginning of the feed. After a change of history, `epoch` is the new one, and what the
+/// server may have forgotten is made sendable again: take a new incarnation next.
+pub(crate) fn reset_cursor(sys: &mut SystemTx<'_>, why: ResetWhy, epoch: Option<Epoch>) -> Result<(), Error> {
+    sys.conn().execute("DELETE FROM _ts_stage", [])?;
+    sys.conn().execute("DELETE FROM _ts_resync", [])?;
+    sys.set_meta::<String>(Key::Cursor, None)?;
+    sys.set_meta(Key::FullPull, Some(1))?;
+    if why == ResetWhy::History {
+        sys.set_meta(Key::Epoch, epoch.map(|epoch| epoch.as_bytes().to_vec()))?;
+        // A commit number of the old history says nothing about the new one: new rows claim to have seen nothing.
+        sys.set_meta(Key::AppliedN, Some(0))?;
+        sys.set_meta(Key::Stable, Some(0))?;
+        super::incarnation::send_again(sys, 1)?;
+    }
+    sys.touched_sync();
+    Ok(())
+}
+
+/// Stages a page: the latest image of each row, and the own groups it shows.
+pub(super) fn take(sys: &SystemTx<'_>, page: &PullAnswer) -> Result<usize, Error> {
+    let mut put = sys.conn().prepare_cached(
+        "INSERT INTO _ts_resync (tbl, row_id, v, gone, image) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (tbl, row_id) \
+         DO UPDATE SET v = excluded.v, gone = excluded.gone, image = excluded.image WHERE v <= excluded.v",
+    )?;
+    let mut rows = 0;
+    for commit in &page.commits {
+        // The table without a name holds the groups the feed has shown.
+        if let Some(gid) = commit.gid {
+            put.execute(params!["", gid.to_string(), commit.n.cast_signed(), 0, None::<String>])?;
+        }
+        for row in &commit.rows {
+            let image = if row.gone.is_some() { None } else { Some(to_text(&row.fields)?) };
+            put.execute(params![row.table, row.id, commit.n.cast_signed(), row.gone.is_some(), image])?;
+            rows += 1;
+        }
+    }
+    Ok(rows)
+}
+
+/// Publishes what was staged, at the end of the feed. Says how many own groups left the fold.
+pub(super) fn publish(sys: &mut SystemTx<'_>, page: &PullAnswer, now: Moment) -> Result<usize, Error> {
+    let mut rows = Rows::default();
+    let settled = settle_groups(sys, page, now, &mut rows)?;
+    sys.conn().execute("DELETE FROM _ts_unknown", [])?;
+    let conn = sys.conn();
+    let mut staged =
+        conn.prepare("SELECT tbl, row_id, v, gone, image FROM _ts_resync WHERE tbl <> '' ORDER BY tbl, row_id")?;
+    let mut found = staged.query([])?;
+    while let Some(row) = found.next()? {
+        let (table, id, v): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (gone, image): (bool, Option<String>) = (row.get(3)?, row.get(4)?);
+        let Some(table) = sys.schema().table(&table).filter(|table| !table.local_only) else {
+            if !gone {
+                conn.prepare_cached("INSERT INTO _ts_unknown (tbl, row_id, v, image) VALUES (?1, ?2, ?3, ?4)")?
+                    .execute(params![table, id, v, image])?;
+            }
+            continue;
+        };
+        let fields = image.map(|text| from_text(table, &text)).transpose()?;
+        rows.load(sys, table, &id)?.row.replace(v.cast_unsigned(), fields);
+    }
+    for (table, id) in unnamed(sys)? {
+        let table = known(sys.schema(), &table)?;
+        rows.load(sys, table, &id)?.row.replace(page.at, None);
+    }
+    rows.flush(sys)?;
+    conn.execute("DELETE FROM _ts_resync", [])?;
+    sys.set_meta::<i64>(Key::FullPull, None)?;
+    sys.set_meta(Key::AppliedN, Some(page.at.cast_signed()))?;
+    Ok(settled)
+}
+
+/// Own groups the feed contains leave the fold, with the rows that now come from it.
+fn settle_groups(sys: &mut SystemTx<'_>, page: &PullAnswer, now: Moment, rows: &mut Rows) -> Result<usize, Error> {
+    let mut settled = 0;
+    let acked = page.acked.min(position::next_seq(sys)?.saturating_sub(1));
+    for head in log::kept(sys, &FOLDED)? {
+        let named = named(sys, head.gid)?;
+        let passed = head.commit.is_some_and(|commit| commit <= page.at && head.state == GroupState::Decided);
+        if !named && !passed && head.seq.is_none_or(|seq| seq > acked) {
+            continue;
+        }
+        for op in log::ops(sys, &head)? {
+            let table = known(sys.schema(), &op.body.table)?;
+            rows.load(sys, table, &op.body.id)?.row.leave(head.grp);
+        }
+        let to = if head.state == GroupState::Decided {
+            verdicts::file_kept_lost(sys, &head, now)?;
+            GroupState::Gone
+        } else {
+            GroupState::Unheard
+        };
+        log::move_to(sys, &head, to, None)?;
+        settled += 1;
+    }
+    sys.set_meta(Key::Acked, Some(acked.cast_signed()))?;
+    Ok(settled)
+}
+
+fn named(sys: &SystemTx<'_>, gid: Gid) -> Result<bool, Error> {
+    let mut found = sys.conn().prepare_cached("SELECT 1 FROM _ts_resync WHERE tbl = '' AND row_id = ?1")?;
+    Ok(found.exists([gid.to_string()])?)
+}
+
+/// The rows this device has and the feed did not name.
+fn unnamed(sys: &SystemTx<'_>) -> Result<Vec<(String, String)>, Error> {
+    let mut missing = Vec::new();
+    for table in sys.schema().tables.values().filter(|table| !table.local_only) {
+        let text = format!(
+            "SELECT id FROM \"{0}\" WHERE id NOT IN (SELECT row_id FROM _ts_resync WHERE tbl = '{0}') \
+             UNION SELECT row_id FROM _ts_absent WHERE tbl = '{0}' \
+             AND row_id NOT IN (SELECT row_id FROM _ts_resync WHERE tbl = '{0}')",
+            table.name
+        );
+        let mut found = sys.conn().prepare(&text)?;
+        for id in found.query_map([], |row| row.get::<_, String>(0))? {
+            missing.push((table.name.clone(), id?));
+        }
+    }
+    Ok(missing)
+}

@@ -1,0 +1,224 @@
+//! Sealing: what is sent is frozen in a committed transaction before its first byte leaves (rule 12).
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+use rusqlite::{Row as SqlRow, params};
+use sha2::{Digest, Sha256};
+use turnstone_engine::oplog::{GroupState, Moment, Room, Stamper};
+use turnstone_protocol::{Gid, Hlc, canonical, limits};
+
+use super::report::{Batch, SealInput, SealedGroup, Sent};
+use super::{after, log, position};
+use crate::error::Error;
+use crate::storage::{Key, SystemTx};
+
+/// What sealing and sending read of a group.
+struct Candidate {
+    grp: i64,
+    gid: Gid,
+    state: GroupState,
+    first_op: i64,
+    ops: i64,
+    bytes: usize,
+    written: Moment,
+    floor: Hlc,
+    schema: u32,
+    app: Option<String>,
+    seq: Option<u64>,
+    hlc: Option<Hlc>,
+    after: Option<String>,
+    replaces: Option<Gid>,
+}
+
+const CANDIDATES: &str = "SELECT grp, gid, state, first_op, ops, bytes, wall, boot, boot_ms, hlc_floor, schema, app, \
+    seq, hlc, after, replaces FROM _ts_groups \
+    WHERE grp >= ?1 AND state IN (0, 1, 5, 7) AND (seq IS NULL OR seq > ?2) ORDER BY grp LIMIT ?3";
+
+/// Bytes an entry has beside its ops: ids, stamps, member names.
+const ENVELOPE_BYTES: usize = 256;
+/// Bytes of a gid in `after`.
+const GID_BYTES: usize = 35;
+
+/// Takes the next entries in seq order and seals those that are new. The caller commits before the first byte leaves.
+///
+/// What was sealed before keeps its seq, its stamp and its bytes. What is new gets the next seq in local order.
+pub(crate) fn seal_batch(sys: &mut SystemTx<'_>, input: &SealInput) -> Result<Batch, Error> {
+    let only: Option<HashSet<Gid>> = input.only.as_ref().map(|gids| gids.iter().copied().collect());
+    let mut room = Room::new(input.groups_max, input.bytes_max);
+    let mut batch = Batch::default();
+    let mut sealer = Sealer::begin(sys, input.now)?;
+    for candidate in candidates(sys, input, only.is_some())? {
+        if only.as_ref().is_some_and(|only| !only.contains(&candidate.gid)) {
+            continue;
+        }
+        let after = match candidate.state {
+            GroupState::New => after::undecided(sys, candidate.grp, candidate.first_op, candidate.ops)?,
+            _ => Vec::new(),
+        };
+        let expected = ENVELOPE_BYTES + candidate.bytes + after.len() * GID_BYTES;
+        if after.len() > limits::GIDS_MAX || !room.take(expected) {
+            batch.more = true;
+            break;
+        }
+        let entry = sealer.entry(sys, candidate, &after)?;
+        batch.bytes += entry.body.len();
+        batch.groups.push(entry);
+    }
+    sealer.end(sys)?;
+    Ok(batch)
+}
+
+fn candidates(sys: &SystemTx<'_>, input: &SealInput, all: bool) -> Result<Vec<Candidate>, Error> {
+    // One more than fits tells whether there is more.
+    let most = if all { -1 } else { i64::try_from(input.groups_max).unwrap_or(i64::MAX).saturating_add(1) };
+    let after_seq = if all { 0 } else { input.after_seq };
+    let mut found = sys.conn().prepare_cached(CANDIDATES)?;
+    let rows = found.query_map(params![log::low(sys)?, after_seq.cast_signed(), most], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Gives out seqs and stamps.
+struct Sealer {
+    stamper: Stamper,
+    next_seq: u64,
+    sealed: bool,
+}
+
+impl Sealer {
+    fn begin(sys: &SystemTx<'_>, now: Moment) -> Result<Self, Error> {
+        let stamper = Stamper { anchor: position::anchor(sys)?, last: position::last_hlc(sys)?, now };
+        Ok(Self { stamper, next_seq: position::next_seq(sys)?, sealed: false })
+    }
+
+    fn entry(&mut self, sys: &SystemTx<'_>, mut group: Candidate, after: &[Gid]) -> Result<SealedGroup, Error> {
+        let bodies = if group.state == GroupState::Voiding { String::new() } else { bodies(sys, &group)? };
+        if group.state == GroupState::New {
+            self.seal(sys, &mut group, after, &bodies)?;
+        } else {
+            sys.conn()
+                .prepare_cached("UPDATE _ts_groups SET attempts = attempts + 1 WHERE grp = ?1")?
+                .execute([group.grp])?;
+        }
+        let seq = group.seq.ok_or(Error::Internal { what: "a sent group has no seq" })?;
+        let void = group.state == GroupState::Voiding;
+        let body = if void { format!(r#"{{"seq":{seq},"void":"{}"}}"#, group.gid) } else { compose(&group, &bodies) };
+        Ok(SealedGroup { sent: Sent { gid: group.gid, seq, grp: group.grp, void }, body })
+    }
+
+    fn seal(&mut self, sys: &SystemTx<'_>, group: &mut Candidate, after: &[Gid], bodies: &str) -> Result<(), Error> {
+        let hlc = self.stamper.stamp(group.written, group.floor);
+        group.seq = Some(self.next_seq);
+        group.hlc = Some(hlc);
+        group.after = (!after.is_empty()).then(|| after_text(after));
+        self.next_seq += 1;
+        self.sealed = true;
+        sys.conn()
+            .prepare_cached(
+                "UPDATE _ts_groups SET state = 1, seq = ?2, hlc = ?3, hash = ?4, after = ?5, attempts = attempts + 1 \
+                 WHERE grp = ?1",
+            )?
+            .execute(params![
+                group.grp,
+                group.seq.map(u64::cast_signed),
+                hlc.0.cast_signed(),
+                payload_hash(hlc, group.schema, bodies).as_slice(),
+                group.after
+            ])?;
+        Ok(())
+    }
+
+    fn end(self, sys: &mut SystemTx<'_>) -> Result<(), Error> {
+        if self.sealed {
+            sys.set_meta(Key::NextSeq, Some(self.next_seq.cast_signed()))?;
+            sys.set_meta(Key::LastHlc, Some(self.stamper.last.0.cast_signed()))?;
+            sys.touched_sync();
+        }
+        Ok(())
+    }
+}
+
+/// The frozen bodies of a group's ops, as the members of a JSON list.
+fn bodies(sys: &SystemTx<'_>, group: &Candidate) -> Result<String, Error> {
+    let mut out = String::with_capacity(group.bytes + usize::try_from(group.ops).unwrap_or(0));
+    let mut found = sys.conn().prepare_cached("SELECT body FROM _ts_ops WHERE op >= ?1 AND op < ?2 ORDER BY op")?;
+    let mut rows = found.query([group.first_op, group.first_op + group.ops])?;
+    let mut count = 0;
+    while let Some(row) = rows.next()? {
+        if count > 0 {
+            out.push(',');
+        }
+        out.push_str(row.get_ref(0)?.as_str().map_err(|_| Error::Corrupt)?);
+        count += 1;
+    }
+    if count == group.ops { Ok(out) } else { Err(Error::Corrupt) }
+}
+
+/// The payload hash (rule 12): over canonical ops, stamp and schema version, and nothing about transport.
+/// The bodies in the log are canonical text already.
+fn payload_hash(hlc: Hlc, schema: u32, bodies: &str) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(format!(r#"{{"hlc":"{hlc}","ops":["#));
+    hash.update(bodies);
+    hash.update(format!(r#"],"schema":{schema}}}"#));
+    hash.finalize().into()
+}
+
+/// The entry as it travels, from frozen parts only: every resend is the same text.
+fn compose(group: &Candidate, bodies: &str) -> String {
+    let mut out = String::with_capacity(bodies.len() + ENVELOPE_BYTES);
+    let hlc = group.hlc.unwrap_or_default();
+    // Writing to a String cannot fail.
+    let _ = write!(
+        out,
+        r#"{{"gid":"{}","seq":{},"hlc":"{hlc}","schema":{}"#,
+        group.gid,
+        group.seq.unwrap_or(0),
+        group.schema
+    );
+    if let Some(app) = &group.app {
+        out.push_str(r#","app":"#);
+        canonical::write_string(&mut out, app);
+    }
+    if let Some(after) = &group.after {
+        out.push_str(r#","after":"#);
+        out.push_str(after);
+    }
+    if let Some(gid) = group.replaces {
+        let _ = write!(out, r#","replaces":"{gid}""#);
+    }
+    out.push_str(r#","ops":["#);
+    out.push_str(bodies);
+    out.push_str("]}");
+    out
+}
+
+/// A list of gids as JSON text.
+pub(super) fn after_text(after: &[Gid]) -> String {
+    let list: Vec<String> = after.iter().map(|gid| format!("\"{gid}\"")).collect();
+    format!("[{}]", list.join(","))
+}
+
+fn read(row: &SqlRow<'_>) -> rusqlite::Result<Candidate> {
+    let boot_id = row.get_ref(7)?.as_blob()?;
+    Ok(Candidate {
+        grp: row.get(0)?,
+        gid: log::read_gid(row, 1)?,
+        state: log::read_state(row, 2)?,
+        first_op: row.get(3)?,
+        ops: row.get(4)?,
+        bytes: usize::try_from(row.get::<_, i64>(5)?).unwrap_or(0),
+        written: Moment {
+            wall_ms: row.get::<_, i64>(6)?.cast_unsigned(),
+            boot_id: <[u8; 16]>::try_from(boot_id).unwrap_or_default(),
+            boot_ms: row.get::<_, i64>(8)?.cast_unsigned(),
+        },
+        floor: Hlc(row.get::<_, i64>(9)?.cast_unsigned()),
+        schema: row.get(10)?,
+        app: row.get(11)?,
+        seq: row.get::<_, Option<i64>>(12)?.map(i64::cast_unsigned),
+        hlc: row.get::<_, Option<i64>>(13)?.map(|hlc| Hlc(hlc.cast_unsigned())),
+        after: row.get(14)?,
+        replaces: row.get_ref(15)?.as_blob_or_null()?.and_then(|bytes| Gid::from_slice(bytes).ok()),
+    })
+}

@@ -1,0 +1,234 @@
+//! What the server said about a batch.
+
+use std::collections::HashMap;
+
+use rusqlite::{OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+use turnstone_engine::oplog::{GroupState, Moment, Settlement, lost_ops, settle};
+use turnstone_protocol::wire::{Explain, Outcome, PushAnswer, Verdict};
+use turnstone_protocol::{Code, Gid};
+
+use super::letters::{self, Refusal};
+use super::log::Head;
+use super::report::{Sent, VerdictReport};
+use super::rows::{Rows, known};
+use super::{log, park, position};
+use crate::error::Error;
+use crate::storage::{Key, SystemTx};
+
+/// What is kept of an accepted group's verdict until the group leaves the fold.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    explain: Vec<Explain>,
+}
+
+/// Writes what the server said about a batch. Verdicts on anything that was not in it are ignored (I-14).
+/// The pull half of the answer is not applied here: that is `apply_page`'s.
+pub(crate) fn apply_verdicts(
+    sys: &mut SystemTx<'_>,
+    answer: &PushAnswer,
+    sent: &[Sent],
+    now: Moment,
+) -> Result<VerdictReport, Error> {
+    let mut report = VerdictReport::default();
+    match position::epoch(sys)? {
+        Some(epoch) if epoch != answer.epoch => {
+            report.epoch_changed = true;
+            return Ok(report);
+        }
+        Some(_) => {}
+        None => sys.set_meta(Key::Epoch, Some(answer.epoch.as_bytes().as_slice()))?,
+    }
+    position::heard(sys, answer.now, answer.hlc, now)?;
+    let at = position::at(sys)?;
+    let sent: HashMap<Gid, &Sent> = sent.iter().map(|sent| (sent.gid, sent)).collect();
+    for verdict in &answer.verdicts {
+        if let Some(sent) = sent.get(&verdict.gid) {
+            one(sys, sent, verdict, at, now, &mut report)?;
+        }
+    }
+    log::advance_low(sys)?;
+    sys.touched_sync();
+    Ok(report)
+}
+
+fn one(
+    sys: &mut SystemTx<'_>,
+    sent: &Sent,
+    verdict: &Verdict,
+    at: u64,
+    now: Moment,
+    report: &mut VerdictReport,
+) -> Result<(), Error> {
+    report.overlaps += verdict.explain.len();
+    if accepted_at_once(sys, sent, verdict, at)? {
+        count_accepted(verdict, report);
+        return Ok(());
+    }
+    let Some(head) = log::head(sys, sent.grp)?.filter(|head| head.gid == verdict.gid) else { return Ok(()) };
+    match settle(head.state, verdict, at) {
+        Settlement::Nothing => {}
+        Settlement::Decided { commit } => {
+            count_accepted(verdict, report);
+            accept(sys, &head, verdict, commit, now)?;
+        }
+        Settlement::Gone { commit } => {
+            count_accepted(verdict, report);
+            accept_passed(sys, &head, verdict, commit, now)?;
+        }
+        Settlement::Refused { code } => {
+            report.rejected += 1;
+            report.refused = Some(code.clone());
+            let refusal = Refusal { code: &code, fields: &verdict.fields, at_ms: now.wall_ms };
+            report.parked += refuse(sys, &head, GroupState::Dead, Some(&refusal))?;
+        }
+        Settlement::Buried => {
+            report.voided += 1;
+            report.parked += refuse(sys, &head, GroupState::Dead, None)?;
+        }
+        Settlement::Waits { code } => {
+            report.waiting += 1;
+            log::note_error(sys, head.grp, &code)?;
+            if park::waits_for_refused(sys, &head, &verdict.by)? {
+                report.parked += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+const fn count_accepted(verdict: &Verdict, report: &mut VerdictReport) {
+    match verdict.verdict {
+        Outcome::Merged => report.merged += 1,
+        _ => report.applied += 1,
+    }
+}
+
+/// The usual case in one statement: sent, accepted, and the cursor is not there yet.
+fn accepted_at_once(sys: &mut SystemTx<'_>, sent: &Sent, verdict: &Verdict, at: u64) -> Result<bool, Error> {
+    let Some(commit) = verdict.commit.filter(|commit| *commit > at) else { return Ok(false) };
+    if !verdict.verdict.is_accepted() || !verdict.explain.is_empty() {
+        return Ok(false);
+    }
+    let ops: Option<i64> = sys
+        .conn()
+        .prepare_cached(
+            "UPDATE _ts_groups SET state = 2, commit_n = ?3, error = NULL WHERE grp = ?1 AND gid = ?2 AND state = 1 \
+             RETURNING ops",
+        )?
+        .query_row(params![sent.grp, sent.gid.as_bytes(), commit.cast_signed()], |row| row.get(0))
+        .optional()?;
+    if let Some(ops) = ops {
+        sys.settle(1, ops)?;
+    }
+    Ok(ops.is_some())
+}
+
+/// Accepted; the cursor is not there yet.
+fn accept(sys: &mut SystemTx<'_>, head: &Head, verdict: &Verdict, commit: u64, now: Moment) -> Result<(), Error> {
+    if head.state.in_fold() {
+        log::move_to(sys, head, GroupState::Decided, Some(commit))?;
+        return keep_explain(sys, head, verdict);
+    }
+    // It was given up here, and applied all the same: its page brings what it did.
+    letters::withdraw(sys, head)?;
+    log::move_to(sys, head, GroupState::Gone, Some(commit))?;
+    file_lost(sys, head, &verdict.explain, now)
+}
+
+/// Accepted, and the base contains what became of it.
+fn accept_passed(
+    sys: &mut SystemTx<'_>,
+    head: &Head,
+    verdict: &Verdict,
+    commit: u64,
+    now: Moment,
+) -> Result<(), Error> {
+    if head.state.in_fold() {
+        leave_fold(sys, head)?;
+    }
+    if head.state == GroupState::Voiding {
+        letters::withdraw(sys, head)?;
+    }
+    log::move_to(sys, head, GroupState::Gone, Some(commit))?;
+    file_lost(sys, head, &verdict.explain, now)
+}
+
+/// Takes a group out of the fold, undoing what its base does not contain, and holds back what builds on it.
+/// Says how many groups that were. `refusal`: why it becomes a dead letter.
+pub(super) fn refuse(
+    sys: &mut SystemTx<'_>,
+    head: &Head,
+    to: GroupState,
+    refusal: Option<&Refusal<'_>>,
+) -> Result<usize, Error> {
+    let ops = log::ops(sys, head)?;
+    let parked = if head.state.in_fold() { park::dependents(sys, head, &ops)? } else { 0 };
+    if head.state.in_fold() {
+        leave_fold(sys, head)?;
+    }
+    log::move_to(sys, head, to, None)?;
+    if let Some(refusal) = refusal {
+        log::note_error(sys, head.grp, refusal.code)?;
+        if !meant_again(sys, head, &ops, refusal.code)? {
+            letters::file_group(sys, head, &ops, refusal)?;
+        }
+    }
+    Ok(parked)
+}
+
+/// Whether this is a dead letter that was sent again unchanged, and the first sending was applied after all:
+/// what it meant has happened, so there is nothing to keep.
+fn meant_again(sys: &SystemTx<'_>, head: &Head, ops: &[crate::storage::LoggedOp], code: &Code) -> Result<bool, Error> {
+    let (Some(gid), Code::ReplacedApplied) = (head.replaces, code) else { return Ok(false) };
+    let Some(first) = log::head_by_gid(sys, gid)? else { return Ok(false) };
+    let earlier = log::ops(sys, &first)?;
+    Ok(earlier.len() == ops.len()
+        && earlier
+            .iter()
+            .zip(ops)
+            .all(|(a, b)| a.body.kind == b.body.kind && a.body.set == b.body.set && a.body.inc == b.body.inc))
+}
+
+/// Takes the ops of a group out of the fold of their rows.
+pub(super) fn leave_fold(sys: &mut SystemTx<'_>, head: &Head) -> Result<(), Error> {
+    let mut rows = Rows::default();
+    for op in log::ops(sys, head)? {
+        let table = known(sys.schema(), &op.body.table)?;
+        rows.load(sys, table, &op.body.id)?.row.leave(head.grp);
+    }
+    rows.flush(sys)
+}
+
+fn keep_explain(sys: &SystemTx<'_>, head: &Head, verdict: &Verdict) -> Result<(), Error> {
+    if verdict.explain.is_empty() {
+        return Ok(());
+    }
+    let text = serde_json::to_string(&Kept { explain: verdict.explain.clone() })
+        .map_err(|_| Error::Internal { what: "a verdict without a JSON text" })?;
+    sys.conn()
+        .prepare_cached("UPDATE _ts_groups SET verdict = ?2, error = NULL WHERE grp = ?1")?
+        .execute(params![head.grp, text])?;
+    Ok(())
+}
+
+/// Files the ops of a decided group that had no effect, now that it leaves the fold.
+pub(super) fn file_kept_lost(sys: &mut SystemTx<'_>, head: &Head, now: Moment) -> Result<(), Error> {
+    let Some(text) = &head.verdict else { return Ok(()) };
+    let kept: Kept = serde_json::from_str(text).map_err(|_| Error::Corrupt)?;
+    file_lost(sys, head, &kept.explain, now)
+}
+
+fn file_lost(sys: &mut SystemTx<'_>, head: &Head, explain: &[Explain], now: Moment) -> Result<(), Error> {
+    let lost = lost_ops(explain);
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let refusal = Refusal { code: &Code::RowDeleted, fields: &[], at_ms: now.wall_ms };
+    for op in log::ops(sys, head)? {
+        if usize::try_from(op.n).is_ok_and(|n| lost.contains(&n)) {
+            letters::file_op(sys, head, &op, &refusal)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! One row while a page, a verdict or a refusal is worked in.
+
+use turnstone_protocol::op::Op;
+use turnstone_protocol::schema::Table;
+use turnstone_protocol::value::Fields;
+
+use super::base::Base;
+
+/// An op that is folded over its row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoldOp {
+    /// Its number in the local log.
+    pub number: i64,
+    /// The group it is part of.
+    pub group: i64,
+    /// What it means.
+    pub op: Op,
+}
+
+/// A row with its base and the ops folded over it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The last confirmed copy.
+    pub base: Base,
+    /// The ops its base does not contain, oldest first.
+    pub ops: Vec<FoldOp>,
+    /// Whether undoing `ops` on the visible row gives `base`, so that no copy of it has to be kept.
+    pub derivable: bool,
+}
+
+/// What to write for a row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RowPlan {
+    /// The row as a person sees it; none: it is not in its table.
+    pub visible: Option<Fields>,
+    /// The version of its base.
+    pub version: u64,
+    /// The newest op still folded over it.
+    pub head: Option<i64>,
+    /// What becomes of the copy of its base.
+    pub base: KeepBase,
+}
+
+/// What becomes of the copy of a base.
+#[derive(Debug, Clone, PartialEq)]
+pub enum KeepBase {
+    /// None is needed.
+    Drop,
+    /// This one must be kept.
+    Copy(Base),
+}
+
+impl Row {
+    /// The server's row after commit `version`.
+    pub fn receive(&mut self, version: u64, row: Option<Fields>) {
+        if self.base.receive(version, row) {
+            self.derivable = false;
+        }
+    }
+
+    /// The row of another history.
+    pub fn replace(&mut self, version: u64, row: Option<Fields>) {
+        self.base.replace(version, row);
+        self.derivable = false;
+    }
+
+    /// An own op that had its full effect in commit `version`: the base contains it now.
+    ///
+    /// The op may have left the fold before (it was given up while it was under way): the base takes it all the same.
+    pub fn promote(&mut self, version: u64, table: &Table, number: i64, op: &Op) {
+        let place = self.ops.iter().position(|folded| folded.number == number);
+        let moved = self.base.promote(version, table, op);
+        match place {
+            Some(at) => {
+                self.ops.remove(at);
+                // Only the oldest op, taken by the base it was written on, leaves what can be undone as it was.
+                self.derivable &= moved && at == 0;
+            }
+            None => self.derivable &= !moved,
+        }
+    }
+
+    /// The ops of a group leave the fold: refused, or contained in a row that was received.
+    pub fn leave(&mut self, group: i64) {
+        let before = self.ops.len();
+        self.ops.retain(|folded| folded.group != group);
+        if self.ops.len() != before {
+            self.derivable = false;
+        }
+    }
+
+    /// A new op comes on top.
+    pub fn push(&mut self, op: FoldOp) {
+        self.ops.push(op);
+        self.derivable = false;
+    }
+
+    /// Names the oldest op that came on top before it had a number.
+    pub fn name(&mut self, number: i64, group: i64) {
+        if let Some(folded) = self.ops.iter_mut().find(|folded| folded.number == 0) {
+            (folded.number, folded.group) = (number, group);
+        }
+    }
+
+    /// The row as a person sees it.
+    #[must_use]
+    pub fn visible(&self, table: &Table) -> Option<Fields> {
+        self.base.fold(table, self.ops.iter().map(|folded| &folded.op))
+    }
+
+    /// What to write.
+    #[must_use]
+    pub fn plan(self, table: &Table) -> RowPlan {
+        let visible = self.visible(table);
+        let head = self.ops.last().map(|folded| folded.number);
+        let version = self.base.version;
+        let base = if head.is_none() || self.derivable { KeepBase::Drop } else { KeepBase::Copy(self.base) };
+        RowPlan { visible, version, head, base }
+    }
+}
