@@ -1,0 +1,174 @@
+//! One I/O error, or a full disk, at every step of a scenario: the machine lives on.
+//!
+//! The oracle: a call that fails says so with a typed error; with the fault gone (or the space back) the same handle
+//! works, or at least a newly opened one; the end is the same as undisturbed, and survives a power loss.
+
+use turnstone_vfs::{Faults, NoSpace};
+
+use crate::power::Share;
+use crate::report::Report;
+use crate::scenario::{Failure, Scenario, Session, World};
+
+/// Which fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// One call fails.
+    IoError,
+    /// One sync fails; what it was to sync is in doubt for ever.
+    SyncError,
+    /// From a step on nothing may grow; later there is space again.
+    NoSpace,
+    /// The same, and nothing may be overwritten or created either.
+    NothingLeft,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::IoError, Self::SyncError, Self::NoSpace, Self::NothingLeft];
+
+    /// Its name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::IoError => "I/O error",
+            Self::SyncError => "sync error",
+            Self::NoSpace => "no space",
+            Self::NothingLeft => "nothing left",
+        }
+    }
+
+    fn at(self, step: u64) -> Faults {
+        let full = |every_write| Some(NoSpace { from: step, until: None, every_write });
+        match self {
+            Self::IoError => Faults { io_error_at: Some(step), ..Faults::default() },
+            Self::SyncError => Faults { sync_error_at: Some(step), ..Faults::default() },
+            Self::NoSpace => Faults { no_space: full(false), ..Faults::default() },
+            Self::NothingLeft => Faults { no_space: full(true), ..Faults::default() },
+        }
+    }
+
+    /// Whether the fault lasts until it is lifted.
+    const fn lasts(self) -> bool {
+        matches!(self, Self::NoSpace | Self::NothingLeft)
+    }
+}
+
+/// Runs the scenario once per step, with the fault there.
+///
+/// # Errors
+/// If the undisturbed run fails: never right.
+pub fn fault_at_every_step(scenario: &dyn Scenario, kind: Kind, share: Share) -> Result<Report, Failure> {
+    let mut report = Report::new(scenario.name(), kind.name());
+    let start = scenario.start()?;
+    let world = World::new(start.len());
+    world.load(&start);
+    let end = {
+        let mut session = scenario.open(&world.machines)?;
+        for i in 0..scenario.actions() {
+            session.act(i)?;
+        }
+        session.settle()?;
+        session.see()?
+    };
+    report.steps = world.disk(scenario.victim())?.steps();
+    for step in (1..=report.steps).filter(|step| share.takes(*step)) {
+        world.load(&start);
+        report.cases += 1;
+        let disk = world.disk(scenario.victim())?;
+        disk.set_faults(kind.at(step));
+        let mut run = Run { scenario, world: &world, kind, step, report: &mut report, session: None };
+        let ended = run.to_the_end();
+        drop(run);
+        match ended {
+            Ok(seen) if seen == end => {}
+            Ok(_) => report.violation(format!("{} at step {step}: it ends otherwise than undisturbed", kind.name())),
+            Err(failure) => report.violation(format!("{} at step {step}: {failure}", kind.name())),
+        }
+        let after = disk.power_loss(share.seed.wrapping_add(step));
+        world.mount(scenario.victim())?.insert(&turnstone_vfs::Disk::from_image(&after));
+        let seen = scenario.open(&world.machines).and_then(|mut session| session.see());
+        if scenario.durable() && seen.as_ref() != Ok(&end) {
+            report.violation(format!("{} at step {step}: a power loss at the end takes something away", kind.name()));
+        }
+    }
+    Ok(report)
+}
+
+struct Run<'a> {
+    scenario: &'a dyn Scenario,
+    world: &'a World,
+    kind: Kind,
+    step: u64,
+    report: &'a mut Report,
+    session: Option<Box<dyn Session + 'a>>,
+}
+
+impl<'a> Run<'a> {
+    fn to_the_end(&mut self) -> Result<String, Failure> {
+        for i in 0..self.scenario.actions() {
+            self.until_done(i)?;
+        }
+        self.lift()?;
+        let session = self.opened()?;
+        session.settle()?;
+        session.see()
+    }
+
+    /// Runs one action, however often it takes: with the fault, without it, at last on a new handle.
+    fn until_done(&mut self, i: usize) -> Result<(), Failure> {
+        let mut before = None;
+        for attempt in 0..6 {
+            if attempt == 2 {
+                self.lift()?;
+            }
+            if attempt == 4 && self.session.take().is_some() {
+                // It had two chances without the fault and took neither.
+                self.fault(&format!("action {i} fails on the same handle after the fault"));
+            }
+            let atomic = self.scenario.atomic(i);
+            let session = match self.opened() {
+                Ok(session) => session,
+                Err(failure) => {
+                    self.refused(&failure)?;
+                    continue;
+                }
+            };
+            let now = session.see().map_err(|failure| Failure::unexpected(format!("reads fail: {failure}")))?;
+            if atomic && before.as_ref().is_some_and(|before| *before != now) {
+                return Err(Failure::unexpected(format!("action {i} was refused and left a trace")));
+            }
+            before = Some(now);
+            match session.act(i) {
+                Ok(()) => return Ok(()),
+                Err(failure) => self.refused(&failure)?,
+            }
+        }
+        Err(Failure::unexpected(format!("action {i} fails for ever")))
+    }
+
+    fn opened(&mut self) -> Result<&mut (dyn Session + 'a), Failure> {
+        if self.session.is_none() {
+            self.session = Some(self.scenario.open(&self.world.machines)?);
+        }
+        self.session.as_deref_mut().ok_or_else(|| Failure::unexpected("no session"))
+    }
+
+    fn refused(&mut self, failure: &Failure) -> Result<(), Failure> {
+        self.report.refused += 1;
+        if matches!(failure.code.as_str(), "unexpected" | "internal") {
+            return Err(failure.clone());
+        }
+        Ok(())
+    }
+
+    fn fault(&mut self, what: &str) {
+        self.report.violation(format!("{} at step {}: {what}", self.kind.name(), self.step));
+    }
+
+    fn lift(&self) -> Result<(), Failure> {
+        if self.kind.lasts() {
+            self.world.disk(self.scenario.victim())?.set_faults(Faults::default());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,2 @@
+//! `crash`: the loops, for as long as there is time.
+fn main() {}
