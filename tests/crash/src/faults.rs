@@ -77,7 +77,7 @@ pub fn fault_at_every_step(scenario: &dyn Scenario, kind: Kind, share: Share) ->
         let disk = world.disk(scenario.victim())?;
         disk.set_faults(kind.at(step));
         let mut run = Run { scenario, world: &world, kind, step, report: &mut report, session: None };
-        let ended = run.to_the_end();
+        let ended = run.reach_end();
         drop(run);
         match ended {
             Ok(seen) if seen == end => {}
@@ -104,7 +104,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn to_the_end(&mut self) -> Result<String, Failure> {
+    fn reach_end(&mut self) -> Result<String, Failure> {
         for i in 0..self.scenario.actions() {
             self.until_done(i)?;
         }

@@ -1,2 +1,97 @@
-//! `crash`: the loops, for as long as there is time.
-fn main() {}
+//! `crash`: the loops over all scenarios, round after round with new seeds, for as long as there is time.
+//!
+//! Prints one line per loop, every violation with what it takes to see it again, and one last line over all.
+//! Ends with failure if there was a violation.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use turnstone_crash_tests::faults::{Kind, fault_at_every_step};
+use turnstone_crash_tests::power::{Share, power_and_kill};
+use turnstone_crash_tests::report::{Report, summary};
+use turnstone_crash_tests::scenario::{Failure, Scenario};
+use turnstone_crash_tests::scenarios;
+
+/// Power loss, kills, I/O errors and full disks at every step of Turnstone's client and server.
+#[derive(Debug, Parser)]
+struct Args {
+    /// Ends with the round that passes this time; at least one round.
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// The seed of the first round; each further round adds one.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Different damages per step.
+    #[arg(long, default_value_t = 4)]
+    damages: u64,
+    /// Takes one step in so many, others in each round.
+    #[arg(long, default_value_t = 1)]
+    every: u64,
+    /// Only scenarios whose name contains this.
+    #[arg(long, default_value = "")]
+    scenario: String,
+    /// Only accidents whose name contains this: power loss (with kill), I/O error, sync error, no space, nothing left.
+    #[arg(long, default_value = "")]
+    accident: String,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let started = now();
+    let deadline = started + Duration::from_secs(args.seconds);
+    let mut totals: Vec<Report> = Vec::new();
+    let mut seed = args.seed;
+    println!("{}", Report::heading());
+    loop {
+        for scenario in scenarios::all(seed) {
+            if scenario.name().contains(&args.scenario) && (now() < deadline || seed == args.seed) {
+                round(scenario.as_ref(), &args, seed, &mut totals);
+            }
+        }
+        seed = seed.wrapping_add(1);
+        if now() >= deadline {
+            break;
+        }
+    }
+    let violations: usize = totals.iter().map(|report| report.violations.len()).sum();
+    println!("\n{}", Report::heading());
+    for total in &totals {
+        println!("{total}");
+    }
+    println!("{}", summary(&totals, args.seed, started.elapsed().as_secs()));
+    if violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn round(scenario: &dyn Scenario, args: &Args, seed: u64, totals: &mut Vec<Report>) {
+    let share = Share { seed, damages: args.damages, every: args.every, resume_every: 2 };
+    if "power loss, kill".contains(&args.accident) {
+        note(power_and_kill(scenario, share).map(Vec::from), scenario, seed, totals);
+    }
+    for kind in Kind::ALL.into_iter().filter(|kind| kind.name().contains(&args.accident)) {
+        note(fault_at_every_step(scenario, kind, share).map(|report| vec![report]), scenario, seed, totals);
+    }
+}
+
+fn note(reports: Result<Vec<Report>, Failure>, scenario: &dyn Scenario, seed: u64, totals: &mut Vec<Report>) {
+    let reports = reports.unwrap_or_else(|failure| {
+        let mut report = Report::new(scenario.name(), "none");
+        report.violation(format!("undisturbed, it fails: {failure}"));
+        vec![report]
+    });
+    for report in reports {
+        println!("{report}");
+        for violation in &report.violations {
+            println!("    {violation}; again: crash --seconds 0 --scenario {} --seed {seed}", report.scenario);
+        }
+        match totals.iter_mut().find(|t| t.scenario == report.scenario && t.accident == report.accident) {
+            Some(total) => total.add(report),
+            None => totals.push(report),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the budget is the reader's own time; nothing under test sees it")]
+fn now() -> Instant {
+    Instant::now()
+}

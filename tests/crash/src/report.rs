@@ -38,6 +38,17 @@ impl Report {
         }
     }
 
+    /// Adds what another round of the same loop found.
+    pub fn add(&mut self, other: Self) {
+        self.steps += other.steps;
+        self.cases += other.cases;
+        self.resumed += other.resumed;
+        self.refused += other.refused;
+        self.cases_with_loss += other.cases_with_loss;
+        self.lost_max = self.lost_max.max(other.lost_max);
+        self.violations.extend(other.violations);
+    }
+
     /// The heading of the table.
     pub fn heading() -> String {
         format!(
