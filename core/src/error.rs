@@ -2,7 +2,7 @@
 //!
 //! No variant carries a value, an id or SQL that a person wrote (I-61): names of tables and fields only.
 
-use turnstone_protocol::Code;
+use turnstone_protocol::{Class, Code};
 
 /// Why a call failed. Nothing was changed unless the variant says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -169,6 +169,29 @@ pub enum Error {
     /// The transaction this write shared was lost before it was committed.
     #[error("the transaction was lost before it was committed: try again")]
     Lost,
+    /// The store has no server.
+    #[error("this store has no server to sync with: give Options a remote")]
+    NoRemote,
+    /// The server's address cannot be used.
+    #[error("the server's address cannot be used: {reason}")]
+    InvalidRemote {
+        /// What is wrong with it, or what to do instead.
+        reason: &'static str,
+    },
+    /// A sync could not go on. What was done until then stays done; nothing was lost.
+    #[error("syncing stopped ({}): {}", code.as_str(), advice(*class))]
+    SyncStopped {
+        /// What stopped it.
+        code: Code,
+        /// What can be done about it.
+        class: Class,
+    },
+    /// There is no such dead letter.
+    #[error("there is no dead letter with this number: list them again")]
+    DeadLetterMissing,
+    /// The row a dead letter changes is not there any more.
+    #[error("the row this dead letter changes is not there any more: write it anew from what the letter holds")]
+    DeadLetterStale,
     /// The handle was closed.
     #[error("the database handle was closed: open it again")]
     Closed,
@@ -242,6 +265,11 @@ impl Error {
             Self::Busy => "busy",
             Self::OutOfMemory => "out_of_memory",
             Self::Lost => "transaction_lost",
+            Self::NoRemote => "no_remote",
+            Self::InvalidRemote { .. } => "invalid_remote",
+            Self::SyncStopped { class, .. } => stop_code(*class),
+            Self::DeadLetterMissing => "dead_letter_missing",
+            Self::DeadLetterStale => "dead_letter_stale",
             Self::Closed => "closed",
             Self::NoEntropy => "no_entropy",
             Self::Internal { .. } => "internal",
@@ -259,10 +287,38 @@ impl Error {
             }
             Self::StorageFull => ErrorClass::StorageFull,
             Self::Io { .. } | Self::Busy | Self::OutOfMemory | Self::Lost | Self::NoEntropy => ErrorClass::Retryable,
+            Self::SyncStopped { class, .. } => match class {
+                Class::Auth => ErrorClass::AuthRequired,
+                Class::Upgrade => ErrorClass::UpgradeRequired,
+                Class::Fix | Class::Gone => ErrorClass::Internal,
+                Class::Ok | Class::Retry | Class::Conflict | Class::Reset => ErrorClass::Retryable,
+            },
             Self::Closed => ErrorClass::Closed,
             Self::Internal { .. } => ErrorClass::Internal,
             _ => ErrorClass::InvalidArgument,
         }
+    }
+}
+
+/// What can be done about a sync that stopped.
+const fn advice(class: Class) -> &'static str {
+    match class {
+        Class::Auth => "sign in, then sync again",
+        Class::Upgrade => "update the app",
+        Class::Fix => "the server refuses what this app sends: report it",
+        Class::Gone => "check the server's address",
+        Class::Ok | Class::Retry | Class::Conflict | Class::Reset => "try again later",
+    }
+}
+
+/// The stable code of a sync that stopped; the variant's own `code` says more.
+const fn stop_code(class: Class) -> &'static str {
+    match class {
+        Class::Auth => "sync_auth",
+        Class::Upgrade => "sync_upgrade",
+        Class::Fix => "sync_refused",
+        Class::Gone => "sync_not_served",
+        Class::Ok | Class::Retry | Class::Conflict | Class::Reset => "sync_retry",
     }
 }
 

@@ -1,13 +1,25 @@
 //! What an app links: offline-first tables on SQLite that sync.
 
 pub mod clock;
+mod driver;
 pub mod error;
+pub mod observe;
+mod options;
+mod report;
 pub mod row;
 pub mod storage;
+mod store;
 mod sync;
+pub mod testing;
+pub mod transport;
 
 pub use clock::{Clock, Entropy};
 pub use error::{Error, ErrorClass};
+pub use observe::{RowState, RowStateWatch, Status, StatusWatch, Watch};
+pub use options::{Options, Remote};
+pub use report::{DeadLetter, StateHash, SyncReport};
 pub use row::{Row, Rows};
 pub use storage::{Durability, Tx, Written};
+pub use store::Store;
+pub use transport::{TokenError, TokenProvider, TokenReason, Transport};
 pub use turnstone_protocol::{Fields, Schema, Value};

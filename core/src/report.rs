@@ -1,0 +1,72 @@
+//! What a sync did, and what was refused.
+
+use serde::Serialize;
+use turnstone_protocol::{Code, Gid, Op};
+
+/// What a sync did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct SyncReport {
+    /// Local transactions the server has now decided.
+    pub groups_pushed: u64,
+    /// Of those, accepted as they were.
+    pub applied: u64,
+    /// Accepted beside changes they had not seen.
+    pub merged: u64,
+    /// Refused for good: now dead letters.
+    pub rejected: u64,
+    /// Local transactions the server wants to see again later.
+    pub waiting: u64,
+    /// Rows that came from the server.
+    pub rows_pulled: u64,
+    /// Overlapping changes that a policy decided.
+    pub overlaps: u64,
+    /// Bytes sent, as they travelled.
+    pub bytes_up: u64,
+    /// Bytes received, as they travelled.
+    pub bytes_down: u64,
+    /// Requests made.
+    pub requests: u64,
+    /// How long it took, in milliseconds.
+    pub ms: u64,
+}
+
+/// A refused change: read it, repair the row, send it again.
+#[derive(Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct DeadLetter {
+    /// Its number, for [`crate::Store::retry_dead_letter`].
+    pub id: i64,
+    /// The local transaction it was part of.
+    pub gid: Gid,
+    /// Which change of it, from 0; none: all of them.
+    pub n: Option<u32>,
+    /// Why it was refused.
+    pub code: Code,
+    /// The fields it was refused for, as `table.field`.
+    pub fields: Vec<String>,
+    /// What was meant.
+    pub ops: Vec<Op>,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// When it was refused, in milliseconds since 1970.
+    pub at_ms: u64,
+}
+
+/// Shows why and where, never what a person wrote.
+impl std::fmt::Debug for DeadLetter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DeadLetter").field("id", &self.id).field("gid", &self.gid).field("code", &self.code).finish()
+    }
+}
+
+/// The hash of what the server confirmed to this device: equal everywhere once the network is quiet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StateHash {
+    /// The commit it stands for.
+    pub at: u64,
+    /// How many rows there are.
+    pub rows: u64,
+    /// The hash, in hex.
+    pub hash: String,
+}

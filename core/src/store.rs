@@ -1,0 +1,274 @@
+//! The public entry: a database on this device that syncs.
+
+use std::sync::Arc;
+
+use turnstone_protocol::{Schema, Value};
+
+use crate::driver::Driver;
+use crate::observe::{Hub, Interest, Live, Offload, RowState, RowStateWatch, Status, StatusWatch, Watch, block_on};
+use crate::options::Options;
+use crate::report::{DeadLetter, StateHash, SyncReport};
+use crate::storage::{Database, Tx, Written};
+use crate::{Error, Row, Rows};
+
+/// A database on this device that syncs.
+///
+/// Cheap to clone, and usable from any thread: clones share one database. Reads and writes never wait for the
+/// network. When the last clone goes, syncing ends; [`Store::close`] does it earlier and waits for it.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    database: Database,
+    hub: Arc<Hub>,
+    driver: Driver,
+}
+
+impl Store {
+    /// Opens a database file, making it if there is none, and brings it to the schema. May take a moment: never call
+    /// it on a thread that draws.
+    ///
+    /// # Errors
+    /// A typed error for everything that can be wrong with the path, the file, the schema or the server's address;
+    /// nothing was changed then.
+    pub fn open(options: Options) -> Result<Self, Error> {
+        let hub = Arc::new(Hub::new());
+        let database = Database::open(&options.path, &options.schema, &options.storage)?;
+        let driver = Driver::new(&options, database.clone(), Arc::clone(&hub))?;
+        let store = Self { shared: Arc::new(Shared { database, hub, driver }) };
+        store.listen();
+        Ok(store)
+    }
+
+    /// Hands commits on to those who watch, and new work to the driver.
+    fn listen(&self) {
+        let hub = Arc::clone(&self.shared.hub);
+        let knock = self.shared.driver.knock();
+        self.shared.database.after_commit(move |changes| {
+            hub.committed(changes);
+            if changes.ops > 0 {
+                knock.work_pending();
+            }
+        });
+    }
+
+    /// Runs one local transaction: all of it is saved, or nothing. It travels as one group, and is atomic everywhere.
+    ///
+    /// # Errors
+    /// The closure's error, or a typed one; nothing was changed then.
+    pub fn write<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        F: FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.shared.database.write(work)
+    }
+
+    /// Like [`Store::write`], but once per `write_id`: a repeated id gives the first result and runs nothing, also
+    /// after a crash and a restart.
+    ///
+    /// # Errors
+    /// As [`Store::write`]; the id counts as unused then.
+    pub fn write_once<F>(&self, write_id: &str, work: F) -> Result<Written, Error>
+    where
+        F: FnOnce(&mut Tx<'_>) -> Result<(), Error> + Send + 'static,
+    {
+        self.shared.database.write_once(write_id, work)
+    }
+
+    /// Runs one SQL statement as its own local transaction and says how many rows it changed.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn execute(&self, sql: &str, params: &[Value]) -> Result<usize, Error> {
+        self.shared.database.execute(sql, params)
+    }
+
+    /// Reads one row.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTable`], or a typed error of the file.
+    pub fn get(&self, table: &str, id: &str) -> Result<Option<Row>, Error> {
+        self.shared.database.get(table, id)
+    }
+
+    /// Runs a query.
+    ///
+    /// # Errors
+    /// [`Error::Sql`] or [`Error::SqlRefused`], or a typed error of the file.
+    pub fn query(&self, sql: &str, params: &[Value]) -> Result<Rows, Error> {
+        self.shared.database.query(sql, params)
+    }
+
+    /// Runs a query and makes something of each row: the fast path, nothing is copied that you do not copy.
+    ///
+    /// # Errors
+    /// As [`Store::query`].
+    pub fn query_map<T>(
+        &self,
+        sql: &str,
+        params: &[Value],
+        each: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, Error> {
+        self.shared.database.query_map(sql, params, each)
+    }
+
+    /// Watches a query: its result now, and again after every commit that changes a table it reads.
+    ///
+    /// # Errors
+    /// As [`Store::query`].
+    pub fn watch(&self, sql: &str, params: &[Value]) -> Result<Watch, Error> {
+        let tables = self.shared.database.tables_read(sql)?;
+        let (database, sql, params) = (self.shared.database.clone(), sql.to_owned(), params.to_vec());
+        let read = move || database.query(&sql, &params);
+        Ok(Watch::new(Live::new(self.hub(), self.offload()?, Interest::Tables(tables), read)))
+    }
+
+    /// Where a row stands.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTable`], or a typed error of the file.
+    pub fn row_state(&self, table: &str, id: &str) -> Result<RowState, Error> {
+        self.shared.driver.view().row_state(table, id)
+    }
+
+    /// Watches where a row stands.
+    ///
+    /// # Errors
+    /// As [`Store::row_state`].
+    pub fn watch_row_state(&self, table: &str, id: &str) -> Result<RowStateWatch, Error> {
+        self.row_state(table, id)?;
+        let (view, interest) = (self.shared.driver.view(), Interest::Sync(vec![table.to_owned()]));
+        let (table, id) = (table.to_owned(), id.to_owned());
+        let read = move || view.row_state(&table, &id);
+        Ok(RowStateWatch::new(Live::distinct(self.hub(), self.offload()?, interest, read)))
+    }
+
+    /// Where the store stands: how much waits, what went wrong, what happens next.
+    ///
+    /// # Errors
+    /// A typed error of the file.
+    pub fn status(&self) -> Result<Status, Error> {
+        self.shared.driver.view().status()
+    }
+
+    /// Watches where the store stands.
+    ///
+    /// # Errors
+    /// As [`Store::status`].
+    pub fn watch_status(&self) -> Result<StatusWatch, Error> {
+        let view = self.shared.driver.view();
+        let read = move || view.status();
+        Ok(StatusWatch::new(Live::distinct(self.hub(), self.offload()?, Interest::Sync(Vec::new()), read)))
+    }
+
+    /// Syncs until quiet: everything that can be sent is sent, everything there is to pull is pulled.
+    ///
+    /// Waiting for a `Retry-After` or for somebody to sign in is not part of it: it returns and says so.
+    ///
+    /// # Errors
+    /// [`Error::NoRemote`], [`Error::SyncStopped`] with what stopped it, or a typed error of the file. What was done
+    /// until then stays done.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops waiting, not the sync.
+    pub async fn sync_now(&self) -> Result<SyncReport, Error> {
+        self.shared.driver.sync()?.await
+    }
+
+    /// Like [`Store::sync_now`], waiting on this thread.
+    ///
+    /// # Errors
+    /// As [`Store::sync_now`].
+    pub fn sync_blocking(&self) -> Result<SyncReport, Error> {
+        block_on(self.sync_now())
+    }
+
+    /// Says that the app has a new token, or that somebody signed in.
+    pub fn token_changed(&self) {
+        self.shared.driver.knock().token_changed();
+    }
+
+    /// Says whether there seems to be a network. A hint: it can start a sync and put one off, never stop it for good.
+    pub fn network_changed(&self, up: bool) {
+        self.shared.driver.knock().network_changed(up);
+    }
+
+    /// Says that the server has something new (a push notification, say).
+    pub fn poke(&self) {
+        self.shared.driver.knock().poked();
+    }
+
+    /// Every refused change, oldest first.
+    ///
+    /// # Errors
+    /// A typed error of the file.
+    pub fn dead_letters(&self) -> Result<Vec<DeadLetter>, Error> {
+        self.shared.driver.view().dead_letters()
+    }
+
+    /// Sends a refused change again, as a new one based on the rows as they are now.
+    ///
+    /// # Errors
+    /// [`Error::DeadLetterMissing`], [`Error::DeadLetterStale`], or a typed error of the file; it stays where it is then.
+    pub fn retry_dead_letter(&self, id: i64) -> Result<(), Error> {
+        self.shared.driver.view().retry_dead_letter(id)
+    }
+
+    /// The hash of what the server confirmed to this device.
+    ///
+    /// # Errors
+    /// A typed error of the file.
+    pub fn state_hash(&self) -> Result<StateHash, Error> {
+        self.shared.driver.view().state_hash()
+    }
+
+    /// The schema.
+    #[must_use]
+    pub fn schema(&self) -> Arc<Schema> {
+        Arc::clone(self.shared.database.schema())
+    }
+
+    /// Moves what was committed from the write-ahead log into the file.
+    ///
+    /// # Errors
+    /// A typed error of the file.
+    pub fn checkpoint(&self) -> Result<(), Error> {
+        self.shared.database.checkpoint()
+    }
+
+    /// Ends syncing and every watch, waits for the running transaction and closes the file. A sync under way writes
+    /// nothing afterwards; what it had sent is sent again next time. Later calls on any clone say [`Error::Closed`].
+    ///
+    /// # Errors
+    /// A typed error of the file; it is closed all the same.
+    pub fn close(&self) -> Result<(), Error> {
+        self.shared.driver.stop();
+        self.shared.hub.close();
+        self.shared.database.close()
+    }
+
+    fn hub(&self) -> Arc<Hub> {
+        Arc::clone(&self.shared.hub)
+    }
+
+    fn offload(&self) -> Result<Offload, Error> {
+        self.shared.driver.offload()
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.driver.stop();
+        self.hub.close();
+    }
+}
+
+/// Shows nothing of what is in it.
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
+}

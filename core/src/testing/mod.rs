@@ -1,0 +1,1 @@
+//! Helpers for tests of apps and of this crate (coming).
