@@ -2,5 +2,10 @@
 //!
 //! The binary is a thin shell around it. Tests of other crates use [`proxy`].
 
+pub mod clock_offset;
 pub mod edge;
+pub mod exit;
+pub mod failure;
+pub mod import;
+pub mod output;
 pub mod proxy;
