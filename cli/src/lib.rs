@@ -3,6 +3,7 @@
 //! The binary is a thin shell around it. Tests of other crates use [`proxy`].
 
 pub mod clock_offset;
+pub mod demo;
 pub mod edge;
 pub mod exit;
 pub mod failure;
