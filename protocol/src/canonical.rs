@@ -173,10 +173,9 @@ pub fn write_string(out: &mut String, text: &str) {
 }
 
 fn write_json(out: &mut String, value: &Json, depth: usize) -> Result<(), NotCanonical> {
-    if depth > JSON_DEPTH_MAX {
-        return Err(NotCanonical::Depth);
-    }
     match value {
+        // A list or an object opens a level; what it holds may be at the last one.
+        Json::Array(_) | Json::Object(_) if depth >= JSON_DEPTH_MAX => return Err(NotCanonical::Depth),
         Json::Null => out.push_str("null"),
         Json::Bool(true) => out.push_str("true"),
         Json::Bool(false) => out.push_str("false"),

@@ -187,7 +187,7 @@ pub(super) fn typed_default(field: &Field, value: Value) -> Result<Option<Value>
         Ok(value) => Ok(Some(value)),
         Err(error) => {
             let message = format!(
-                "the default of field `{}` is not a {} value ({}): write one, or leave `default` out",
+                "the default of field `{}` does not fit type {} ({}): write one that does, or leave `default` out",
                 field.name,
                 field.kind.as_str(),
                 error.reason
