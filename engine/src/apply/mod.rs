@@ -10,3 +10,6 @@ mod row;
 
 pub use base::{Base, Standing};
 pub use row::{FoldOp, KeepBase, Row, RowPlan};
+
+#[cfg(test)]
+mod tests;

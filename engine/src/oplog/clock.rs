@@ -68,3 +68,78 @@ fn shift(anchor: Anchor, boot_ms: u64) -> u64 {
         anchor.server_ms.saturating_sub(anchor.boot_ms - boot_ms)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const YEAR_MS: u64 = 365 * 86_400_000;
+    const NOON: u64 = 1_800_000_000_000;
+
+    fn moment(wall_ms: u64, boot: u8, boot_ms: u64) -> Moment {
+        Moment { wall_ms, boot_id: [boot; 16], boot_ms }
+    }
+
+    fn anchor(server_ms: u64, boot: u8, boot_ms: u64) -> Option<Anchor> {
+        Some(Anchor { server_ms, boot_id: [boot; 16], boot_ms })
+    }
+
+    /// I-31: whatever the wall clock says, the same boot gives the exact age.
+    #[test]
+    fn in_the_boot_of_the_last_contact_the_wall_clock_does_not_count() {
+        for wall_ms in [0, NOON - 10 * YEAR_MS, NOON + 10 * YEAR_MS, u64::MAX] {
+            let now = moment(wall_ms, 1, 9_000);
+            let mut stamper = Stamper { anchor: anchor(NOON, 1, 5_000), last: Hlc::ZERO, now };
+            assert_eq!(
+                stamper.stamp(moment(wall_ms, 1, 2_000), Hlc::ZERO),
+                Hlc::at(NOON - 3_000),
+                "before the contact"
+            );
+            assert_eq!(stamper.stamp(moment(wall_ms, 1, 7_000), Hlc::ZERO), Hlc::at(NOON + 2_000), "after it");
+        }
+    }
+
+    /// I-31: across a reboot the wall clock is believed only between what was seen and now.
+    #[test]
+    fn across_a_reboot_the_wall_clock_is_held_between_what_was_seen_and_now() {
+        let floor = Hlc::at(NOON - 5_000);
+        let cases = [
+            (NOON - 10 * YEAR_MS, floor.succ(), "an old clock: just after what was seen"),
+            (NOON - 1_000, Hlc::at(NOON - 1_000), "a good clock: believed"),
+            (NOON + 10 * YEAR_MS, Hlc::at(NOON + 60), "a clock in the future: now"),
+        ];
+        for (wall_ms, expected, why) in cases {
+            let mut stamper = Stamper { anchor: anchor(NOON, 2, 40), last: Hlc::ZERO, now: moment(wall_ms, 2, 100) };
+            assert_eq!(stamper.stamp(moment(wall_ms, 1, 7), floor), expected, "{why}");
+        }
+    }
+
+    /// I-30: an edit made after seeing a value is stamped after it.
+    #[test]
+    fn a_stamp_is_after_everything_the_writer_had_seen() {
+        let floor = Hlc::at(NOON + YEAR_MS);
+        let mut stamper = Stamper { anchor: anchor(NOON, 1, 0), last: Hlc::ZERO, now: moment(NOON, 1, 10) };
+        assert!(stamper.stamp(moment(NOON, 1, 5), floor) > floor);
+        let mut stamper = Stamper { anchor: None, last: Hlc::ZERO, now: moment(0, 1, 10) };
+        assert!(stamper.stamp(moment(0, 1, 5), floor) > floor, "and without any contact");
+    }
+
+    /// I-30, I-31: stamps rise in local order, whatever the clocks do between two writes.
+    #[test]
+    fn stamps_rise_strictly_in_local_order() {
+        let mut rng = fastrand::Rng::with_seed(7);
+        for round in 0..200 {
+            let mut stamper = Stamper { anchor: None, last: Hlc::ZERO, now: moment(NOON, 1, 1_000) };
+            let mut last = Hlc::ZERO;
+            for step in 0..50 {
+                if rng.bool() {
+                    stamper.anchor = anchor(rng.u64(0..2 * NOON), rng.u8(0..3), rng.u64(0..5_000));
+                }
+                stamper.now = moment(rng.u64(..), rng.u8(0..3), rng.u64(0..5_000));
+                let stamp = stamper.stamp(moment(rng.u64(0..2 * NOON), rng.u8(0..3), rng.u64(0..5_000)), Hlc::ZERO);
+                assert!(stamp > last, "round {round}, step {step}");
+                last = stamp;
+            }
+        }
+    }
+}

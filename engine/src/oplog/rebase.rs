@@ -32,3 +32,39 @@ pub fn rebase(table: &Table, op: &Op, row: Option<(&Fields, u64)>, at: u64) -> O
 fn default_of(table: &Table, name: &str) -> Value {
     table.field(name).map_or(Value::Null, |field| field.default_value())
 }
+
+#[cfg(test)]
+mod tests {
+    use turnstone_protocol::Schema;
+
+    use super::*;
+
+    #[test]
+    fn an_op_is_meant_again_on_what_is_there_now() {
+        let schema = Schema::builder(1)
+            .name("t")
+            .table("t", |table| table.text("x").default("").end().text("big").default("").end())
+            .build()
+            .unwrap();
+        let table = schema.table("t").unwrap();
+        let text = r#"{"op":"update","table":"t","id":"a","base":3,"set":{"x":"mine","big":""},"was":{"x":"old"}}"#;
+        let op: Op = serde_json::from_str(text).unwrap();
+        let now: Fields =
+            [("x".to_owned(), Value::from("theirs")), ("big".to_owned(), Value::from("b".repeat(5000)))].into();
+
+        let again = rebase(table, &op, Some((&now, 8)), 9).unwrap();
+
+        assert_eq!(again.base, 8);
+        assert_eq!(again.set, op.set, "what was meant stays");
+        assert_eq!(again.was, [("x".to_owned(), Value::from("theirs"))].into(), "large values stay out");
+        assert_eq!(rebase(table, &op, None, 9), None, "an update never makes a row");
+    }
+
+    #[test]
+    fn a_create_is_based_on_what_was_pulled() {
+        let schema =
+            Schema::builder(1).name("t").table("t", |table| table.text("x").default("").end()).build().unwrap();
+        let op: Op = serde_json::from_str(r#"{"op":"create","table":"t","id":"a","base":3,"set":{"x":"1"}}"#).unwrap();
+        assert_eq!(rebase(schema.table("t").unwrap(), &op, None, 9).unwrap().base, 9);
+    }
+}

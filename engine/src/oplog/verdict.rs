@@ -23,7 +23,7 @@ pub enum Settlement {
         /// Why.
         code: Code,
     },
-    /// Given up or replaced, as this device asked: its change is undone, its letter was written when that was asked.
+    /// Given up, as this device asked: its change is undone and its letter written since then.
     Buried,
     /// Not yet: it is sent again later.
     Waits {
@@ -37,12 +37,12 @@ pub enum Settlement {
 /// Decides what a verdict does to a group in `state`, with the cursor at commit `at`.
 #[must_use]
 pub fn settle(state: GroupState, verdict: &Verdict, at: u64) -> Settlement {
-    if matches!(state, GroupState::Decided | GroupState::Gone) {
+    if matches!(state, GroupState::Decided | GroupState::Gone | GroupState::Dead) {
         return Settlement::Nothing;
     }
-    // A late verdict of a group that is dead by an earlier verdict. One given up here is `Voiding` until it is heard.
-    if state == GroupState::Dead {
-        return Settlement::Nothing;
+    // Given up here, and its letter is written: any end but having been applied confirms that.
+    if state == GroupState::Voiding && verdict.verdict.is_terminal() && !verdict.verdict.is_accepted() {
+        return Settlement::Buried;
     }
     match verdict.verdict {
         Outcome::Applied | Outcome::Merged => match verdict.commit {
@@ -54,7 +54,11 @@ pub fn settle(state: GroupState, verdict: &Verdict, at: u64) -> Settlement {
         Outcome::Rejected => Settlement::Refused { code: verdict.code.clone().unwrap_or(Code::Malformed) },
         Outcome::Conflict => Settlement::Refused { code: verdict.code.clone().unwrap_or(Code::RowExists) },
         Outcome::OpExpired => Settlement::Refused { code: Code::OpExpired },
-        Outcome::Voided | Outcome::Replaced => Settlement::Buried,
+        // This device did not ask for that (it was restored from a backup made before it did): never silently.
+        Outcome::Voided => Settlement::Refused { code: verdict.code.clone().unwrap_or(Code::Other("voided".into())) },
+        Outcome::Replaced => {
+            Settlement::Refused { code: verdict.code.clone().unwrap_or(Code::Other("replaced".into())) }
+        }
         Outcome::Blocked => Settlement::Waits { code: Code::Blocked },
         Outcome::SchemaBehind => Settlement::Waits { code: verdict.code.clone().unwrap_or(Code::UnknownTable) },
         Outcome::Retry | Outcome::NeedBase => {
@@ -76,3 +80,79 @@ pub fn lost_ops(explain: &[Explain]) -> Vec<usize> {
 
 /// The name `explain` gives the policy by which a delete beats an edit.
 pub const DELETE_WINS: &str = "delete_wins";
+
+#[cfg(test)]
+mod tests {
+    use turnstone_protocol::Gid;
+
+    use super::*;
+
+    fn verdict(outcome: Outcome, commit: Option<u64>) -> Verdict {
+        Verdict {
+            gid: Gid::default(),
+            seq: 1,
+            verdict: outcome,
+            commit,
+            code: None,
+            fields: Vec::new(),
+            by: Vec::new(),
+            explain: Vec::new(),
+        }
+    }
+
+    /// I-13: what each answer does in each state, the cursor at commit 5: before and after the deciding commit.
+    #[test]
+    fn every_outcome_in_every_state() {
+        let answers = [
+            ("applied at 9", verdict(Outcome::Applied, Some(9))),
+            ("merged at 4", verdict(Outcome::Merged, Some(4))),
+            ("applied, no commit", verdict(Outcome::Applied, None)),
+            ("rejected", verdict(Outcome::Rejected, None)),
+            ("blocked", verdict(Outcome::Blocked, None)),
+            ("retry", verdict(Outcome::Retry, None)),
+            ("schema_behind", verdict(Outcome::SchemaBehind, None)),
+            ("op_expired", verdict(Outcome::OpExpired, None)),
+            ("voided", verdict(Outcome::Voided, None)),
+            ("replaced", verdict(Outcome::Replaced, None)),
+        ];
+        let mut text = String::new();
+        for (name, verdict) in &answers {
+            for state in GroupState::ALL {
+                text += &format!("{name:<19} {:<9} {:?}\n", format!("{state:?}"), settle(state, verdict, 5));
+            }
+        }
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_terminal_outcome_never_leaves_a_group_to_be_sent_again() {
+        let resent = [GroupState::Sent, GroupState::Voiding, GroupState::Unheard];
+        for outcome in [
+            Outcome::Applied,
+            Outcome::Merged,
+            Outcome::Rejected,
+            Outcome::Conflict,
+            Outcome::OpExpired,
+            Outcome::Voided,
+            Outcome::Replaced,
+        ] {
+            for state in resent {
+                let settled = settle(state, &verdict(outcome, Some(3)), 5);
+                assert!(!matches!(settled, Settlement::Waits { .. } | Settlement::Nothing), "{outcome:?} in {state:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_lost_to_a_delete_is_lost() {
+        let why = |op, policy: &str, kept| Explain { op, field: None, policy: policy.to_owned(), kept, other: None };
+        let explain = [
+            why(3, DELETE_WINS, Kept::Theirs),
+            why(0, DELETE_WINS, Kept::Mine),
+            why(1, "edit_wins", Kept::Theirs),
+            why(2, "lww", Kept::Theirs),
+            why(3, DELETE_WINS, Kept::Theirs),
+        ];
+        assert_eq!(lost_ops(&explain), [3]);
+    }
+}
