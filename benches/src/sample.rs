@@ -38,6 +38,8 @@ pub(crate) struct Meter {
     cpu_ns: u64,
     held_bytes: Option<u64>,
     calls_ns: Vec<u64>,
+    /// Wall and processor time of work that does not count.
+    aside_ns: (u64, u64),
 }
 
 impl Meter {
@@ -46,7 +48,7 @@ impl Meter {
     pub(crate) fn start(calls: usize) -> Self {
         let calls_ns = Vec::with_capacity(calls);
         let held_bytes = forget_peak();
-        Self { cpu_ns: cpu_ns(), held_bytes, calls_ns, started: std::time::Instant::now() }
+        Self { cpu_ns: cpu_ns(), held_bytes, calls_ns, aside_ns: (0, 0), started: std::time::Instant::now() }
     }
 
     /// Runs one call and keeps how long it took.
@@ -58,14 +60,24 @@ impl Meter {
         result
     }
 
+    /// Runs work between calls that does not count, such as what another device does meanwhile.
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+    pub(crate) fn aside<T>(&mut self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let (started, cpu) = (std::time::Instant::now(), cpu_ns());
+        let result = work();
+        self.aside_ns.0 += as_ns(started.elapsed());
+        self.aside_ns.1 += cpu_ns().saturating_sub(cpu);
+        result
+    }
+
     /// Adds calls that other threads timed.
     pub(crate) fn add_calls(&mut self, calls_ns: Vec<u64>) {
         self.calls_ns.extend(calls_ns);
     }
 
     pub(crate) fn finish(mut self, ops: usize) -> Sample {
-        let wall_ns = as_ns(self.started.elapsed());
-        let cpu_ns = cpu_ns().saturating_sub(self.cpu_ns);
+        let wall_ns = as_ns(self.started.elapsed()).saturating_sub(self.aside_ns.0);
+        let cpu_ns = cpu_ns().saturating_sub(self.cpu_ns + self.aside_ns.1);
         let peak_bytes = status_bytes("VmHWM:").zip(self.held_bytes).map(|(peak, held)| peak.saturating_sub(held));
         self.calls_ns.sort_unstable();
         let percentile = |share: f64| {

@@ -31,7 +31,7 @@ fn open(bed: &Bed) -> Result<Sample> {
     let file = bed.template("limit", bed.rows);
     let mut meter = Meter::start(bed.ops);
     for _ in 0..bed.ops {
-        forget_pages(&file)?;
+        meter.aside(|| forget_pages(&file))?;
         meter.call(|| {
             let database = Database::open_existing(&file, Durability::Power)?;
             let mut select = database.sql(super::w2::PINNED)?;
@@ -39,13 +39,7 @@ fn open(bed: &Bed) -> Result<Sample> {
             super::w2::some(notes.len())
         })?;
     }
-    Ok(timed_calls_only(meter.finish(bed.ops)))
-}
-
-/// Making the file cold again is no part of opening it.
-pub(crate) fn timed_calls_only(sample: Sample) -> Sample {
-    let per_call = sample.p50_ns.unwrap_or(0);
-    Sample { wall_ns: per_call * sample.ops, ..sample }
+    Ok(meter.finish(bed.ops))
 }
 
 /// Asks the kernel to drop the file's pages from its cache, so that an open reads the disk.
