@@ -1,0 +1,212 @@
+//! What can be written, in SQL, and the connection that writes.
+
+use std::fs;
+use std::path::PathBuf;
+
+use rusqlite::{Connection, params};
+use turnstone_protocol::Gid;
+use turnstone_protocol::wire::Outcome;
+
+use super::codes::{cause_code, outcome_code, signed};
+use super::seat::{Transactions, Waiting};
+use super::view::{AS_SENT, MERGED, Snapshot, log_key};
+use crate::storage::records::Life;
+use crate::storage::{
+    Head, Locked, LogWrite, RowWrite, Run, Slot, SlotNo, StorageError, StoredVerdict, TenantNo, Tx, View,
+};
+
+/// The size of the write-ahead log above which the seat checkpoints between batches.
+const WAL_BYTES_MAX: u64 = 16 << 20;
+
+/// The one connection that writes.
+pub(super) struct Writer {
+    connection: Connection,
+    wal: PathBuf,
+}
+
+impl Writer {
+    pub(super) fn new(connection: Connection, wal: PathBuf) -> Self {
+        Self { connection, wal }
+    }
+
+    pub(super) fn set_meta(&mut self, key: &str, value: &str) -> Result<(), StorageError> {
+        const SQL: &str =
+            "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value";
+        self.connection.prepare_cached(SQL)?.execute([key, value])?;
+        Ok(())
+    }
+
+    /// Leaves no transaction open, whatever happened in it.
+    fn undo(&self) -> Result<(), StorageError> {
+        if !self.connection.is_autocommit() {
+            self.connection.execute_batch("ROLLBACK")?;
+        }
+        Ok(())
+    }
+
+    fn run_all(&self, works: &mut [Waiting]) -> Result<(), StorageError> {
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let tx = Snapshot(&self.connection);
+        for waiting in works {
+            (waiting.work)(&tx)?;
+        }
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
+    }
+}
+
+impl Transactions for Writer {
+    fn run(&mut self, works: &mut [Waiting]) -> Result<(), StorageError> {
+        // Only after a panic is one open here.
+        self.undo()?;
+        self.run_all(works).inspect_err(|_| {
+            // If this fails as well, the next batch tries again before it begins.
+            let _ = self.undo();
+        })
+    }
+
+    fn rest(&mut self) {
+        let size = fs::metadata(&self.wal).map_or(0, |file| file.len());
+        if size > WAL_BYTES_MAX {
+            // Truncating would cost the next commits the growing of the file again; a passive one lets it start over.
+            let checkpointed = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+            if let Err(error) = checkpointed {
+                // The log only grows until a later one succeeds.
+                tracing::warn!(error = %StorageError::from(error), "checkpoint failed");
+            }
+        }
+    }
+}
+
+impl Tx for Snapshot<'_> {
+    fn lock(&self, tenant: &str, life: Life) -> Result<Locked, StorageError> {
+        // BEGIN IMMEDIATE holds the whole file, so only PostgreSQL has an order to keep here.
+        let found = self.tenant(tenant)?;
+        let (no, head) = match found {
+            Some(found) => found,
+            None => (TenantNo(self.next("SELECT coalesce(max(t), 0) + 1 FROM tenants")?), Head::default()),
+        };
+        let slot = match found.map(|_| self.slot(no, life)).transpose()?.flatten() {
+            Some(slot) => slot,
+            None => Slot { no: SlotNo(self.next("SELECT coalesce(max(d), 0) + 1 FROM devices")?), pruned_seq: 0 },
+        };
+        Ok(Locked { tenant: no, head, slot })
+    }
+
+    fn put_row(&self, tenant: TenantNo, row: &RowWrite<'_>) -> Result<(), StorageError> {
+        const INSERT: &str = "INSERT INTO rows (t, tbl, id, born, version, cause, gone, stamps, fields) \
+                              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        const UPDATE: &str = "UPDATE rows SET born = ?, version = ?, cause = ?, gone = ?, stamps = ?, fields = ? \
+                              WHERE r = ? AND t = ?";
+        let (born, version) = (signed(row.born)?, signed(row.version)?);
+        let cause = row.gone.map(|gone| cause_code(gone.cause));
+        let stamp = row.gone.map(|gone| &gone.stamp);
+        if let Some(handle) = row.handle {
+            self.0.prepare_cached(UPDATE)?.execute(params![
+                born, version, cause, stamp, row.stamps, row.fields, handle.0, tenant.0
+            ])?;
+        } else {
+            self.0.prepare_cached(INSERT)?.execute(params![
+                tenant.0, row.table, row.id, born, version, cause, stamp, row.stamps, row.fields
+            ])?;
+        }
+        Ok(())
+    }
+
+    fn append(&self, tenant: TenantNo, group: &LogWrite<'_>) -> Result<(), StorageError> {
+        const LOG: &str = "INSERT INTO log (at, gid, d, seq, hlc, ms, flags, chain, hash, rows, ops) \
+                           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        const GID: &str = "INSERT INTO gids (t, gid, n, detail) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET \
+                           n = excluded.n, outcome = NULL, hash = NULL, d = NULL, seq = NULL, detail = excluded.detail";
+        let merged = if group.outcome == Outcome::Merged { MERGED } else { 0 };
+        let flags = merged | if group.as_sent { AS_SENT } else { 0 };
+        self.0.prepare_cached(LOG)?.execute(params![
+            log_key(tenant, group.n)?,
+            group.gid.as_bytes(),
+            group.slot.0,
+            signed(group.seq)?,
+            group.hlc.0.cast_signed(),
+            signed(group.ms)?,
+            flags,
+            group.chain,
+            group.hash,
+            group.rows,
+            group.ops
+        ])?;
+        let gid = params![tenant.0, group.gid.as_bytes(), signed(group.n)?, group.detail];
+        self.0.prepare_cached(GID)?.execute(gid)?;
+        Ok(())
+    }
+
+    fn put_verdict(&self, tenant: TenantNo, gid: Gid, verdict: &StoredVerdict) -> Result<(), StorageError> {
+        const SQL: &str = "INSERT INTO gids (t, gid, n, outcome, hash, d, seq, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
+                           ON CONFLICT DO UPDATE SET n = excluded.n, outcome = excluded.outcome, hash = excluded.hash, \
+                           d = excluded.d, seq = excluded.seq, detail = excluded.detail";
+        self.0.prepare_cached(SQL)?.execute(params![
+            tenant.0,
+            gid.as_bytes(),
+            signed(verdict.commit)?,
+            outcome_code(verdict.outcome),
+            verdict.hash,
+            verdict.from.map(|(slot, _)| slot.0),
+            verdict.from.map(|(_, seq)| signed(seq)).transpose()?,
+            verdict.detail
+        ])?;
+        Ok(())
+    }
+
+    fn put_run(&self, slot: SlotNo, run: &Run) -> Result<(), StorageError> {
+        const SQL: &str = "INSERT INTO runs (d, first, last, at, rising, before) VALUES (?, ?, ?, ?, ?, ?) \
+                           ON CONFLICT DO UPDATE SET last = excluded.last, at = excluded.at, \
+                           rising = excluded.rising, before = excluded.before";
+        self.0.prepare_cached(SQL)?.execute(params![
+            slot.0,
+            signed(run.first)?,
+            signed(run.last)?,
+            run.at.map(signed).transpose()?,
+            run.rising,
+            i64::try_from(run.before).ok()
+        ])?;
+        Ok(())
+    }
+
+    fn put_head(&self, tenant: TenantNo, name: &str, head: &Head) -> Result<(), StorageError> {
+        const UPDATE: &str = "UPDATE tenants SET n = ?, chain = ?, hlc = ?, ms = ?, horizon = ?, stable = ? \
+                              WHERE t = ? AND name = ?";
+        const INSERT: &str = "INSERT INTO tenants (n, chain, hlc, ms, horizon, stable, t, name) \
+                              VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+        let members = params![
+            signed(head.n)?,
+            head.chain,
+            head.hlc.0.cast_signed(),
+            signed(head.ms)?,
+            signed(head.horizon)?,
+            signed(head.stable)?,
+            tenant.0,
+            name
+        ];
+        if self.0.prepare_cached(UPDATE)?.execute(members)? == 0 {
+            self.0.prepare_cached(INSERT)?.execute(members)?;
+        }
+        Ok(())
+    }
+
+    fn put_slot(&self, tenant: TenantNo, life: Life, slot: Slot) -> Result<(), StorageError> {
+        const SQL: &str = "INSERT INTO devices (d, t, device, incarnation, pruned_seq) VALUES (?, ?, ?, ?, ?) \
+                           ON CONFLICT DO UPDATE SET pruned_seq = excluded.pruned_seq";
+        self.0.prepare_cached(SQL)?.execute(params![
+            slot.no.0,
+            tenant.0,
+            life.device.as_bytes(),
+            life.incarnation.as_bytes(),
+            signed(slot.pruned_seq)?
+        ])?;
+        Ok(())
+    }
+}
+
+impl Snapshot<'_> {
+    fn next(&self, sql: &str) -> Result<i64, StorageError> {
+        Ok(self.0.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+    }
+}

@@ -1,0 +1,13 @@
+//! The store inside: one SQLite file in WAL mode, durable before it answers.
+//!
+//! Writes go through one seat that shares a commit among callers that wait together; reads have connections of their
+//! own and never wait for a write. `0001_start.sql` documents every table.
+
+mod codes;
+mod db;
+mod open;
+mod readers;
+mod seat;
+mod view;
+
+pub use open::{SqliteOptions, SqliteStorage, Synchronous};
