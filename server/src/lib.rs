@@ -6,6 +6,7 @@
 
 mod clock;
 pub mod config;
+pub mod cursor;
 pub mod key;
 mod serve;
 pub mod service;

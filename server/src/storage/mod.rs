@@ -13,7 +13,7 @@ mod traits;
 
 pub use error::StorageError;
 pub use records::{
-    Digest, Gone, Head, Life, Locked, LogRow, LogWrite, RowHandle, RowWrite, Slot, SlotNo, StoredRow, StoredVerdict,
+    Digest, Gone, Head, Images, Life, Locked, LogRow, LogWrite, RowHandle, RowWrite, Slot, SlotNo, StoredImages, StoredRow, StoredVerdict,
     TenantNo,
 };
 pub use runs::Run;

@@ -127,8 +127,10 @@ pub struct LogWrite<'a> {
     pub chain: &'a Digest,
     /// Canonical JSON array of its ops.
     pub ops: &'a str,
-    /// The rows after it as the members of a JSON array; none where every op made a row exactly as it says.
-    pub rows: Option<&'a str>,
+    /// How many rows it touched.
+    pub count: u64,
+    /// Those rows after it.
+    pub images: Images<'a>,
     /// What the verdict says beyond its outcome, as JSON.
     pub detail: Option<&'a str>,
 }
@@ -152,8 +154,32 @@ pub struct LogRow<'a> {
     pub chain: Digest,
     /// Canonical JSON array of its ops.
     pub ops: &'a str,
-    /// The rows after it; see [`LogWrite::rows`].
-    pub rows: Option<&'a str>,
+    /// How many rows it touched.
+    pub count: u64,
+    /// Those rows after it.
+    pub images: StoredImages<'a>,
+}
+
+/// The rows after a commit, to write. Text is the members of a JSON array, without its brackets.
+#[derive(Debug, Clone, Copy)]
+pub enum Images<'a> {
+    /// Every op made a row exactly as it says, so the ops say them.
+    InOps,
+    /// All of them in one text.
+    Inline(&'a str),
+    /// Too many for a page: cut into pages.
+    Parts(&'a [String]),
+}
+
+/// The rows after a commit, as the log has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoredImages<'a> {
+    /// The ops say them.
+    InOps,
+    /// All of them in one text.
+    Inline(&'a str),
+    /// In this many parts; ask [`super::View::part`] for each.
+    Parts(u32),
 }
 
 /// What was said of a group.

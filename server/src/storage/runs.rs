@@ -5,6 +5,8 @@
 //! decided at one commit (refused groups count at the head of that time), at rising commits, or not yet. Each run
 //! also knows the latest decision before it, which makes the question a binary search. Pure; the store only keeps it.
 
+use std::collections::BTreeMap;
+
 /// Marks that a seq before a run is not decided yet.
 const NEVER: u64 = u64::MAX;
 
@@ -67,31 +69,40 @@ impl Run {
     }
 }
 
-/// Decides `seq` at a commit. `runs` goes from the run that holds it to the device's last; gives the runs to write.
+/// Decides seqs that were not. `runs` goes from the run that holds the first of them to the device's last, and the
+/// result takes the place of all of those. Seqs that were decided already stay as they are.
 #[must_use]
-pub fn decide(runs: &[Run], seq: u64, commit: u64) -> Vec<Run> {
-    let mut split = Vec::new();
+pub fn settle(runs: &[Run], decided: &BTreeMap<u64, u64>) -> Vec<Run> {
+    let mut settled = Vec::<Run>::new();
+    let before = runs.first().map_or(0, |run| run.before);
+    let mut push = |mut run: Run, whole: bool| {
+        if let Some(tail) = settled.last_mut() {
+            if let Some(longer) = tail.extended(run.at).filter(|_| !whole) {
+                *tail = longer;
+                return;
+            }
+            run.before = tail.through();
+        } else {
+            run.before = before;
+        }
+        settled.push(run);
+    };
     for run in runs {
-        if seq < run.first || run.last < seq || run.decided(seq).is_some() {
-            split.push(*run);
-            continue;
+        let mut rest = *run;
+        if run.at.is_none() {
+            for (&seq, &commit) in decided.range(run.first..=run.last) {
+                if rest.first < seq {
+                    push(Run { last: seq - 1, ..rest }, true);
+                }
+                push(Run { first: seq, last: seq, at: Some(commit), rising: false, before: 0 }, false);
+                rest.first = seq.saturating_add(1);
+            }
         }
-        // Only runs that are not decided are split, so the parts need no commit of their own.
-        if run.first < seq {
-            split.push(Run { last: seq - 1, ..*run });
-        }
-        split.push(Run { first: seq, last: seq, at: Some(commit), rising: false, before: run.before });
-        if seq < run.last {
-            split.push(Run { first: seq + 1, ..*run });
+        if rest.first <= rest.last {
+            push(rest, true);
         }
     }
-    let mut before = split.first().map_or(0, |run| run.before);
-    for run in &mut split {
-        run.before = before;
-        before = run.through();
-    }
-    split.retain(|run| !runs.contains(run));
-    split
+    settled
 }
 
 /// The highest seq up to which all are decided at or before the commit `end`. `tail` is the device's last run;
@@ -143,21 +154,12 @@ mod tests {
         .unwrap()
     }
 
-    fn write(runs: &mut Vec<Run>, changed: Vec<Run>) {
-        for run in changed {
-            match runs.binary_search_by_key(&run.first, |run| run.first) {
-                Ok(at) => runs[at] = run,
-                Err(at) => runs.insert(at, run),
-            }
-        }
-    }
-
     proptest! {
         /// I-19, rule 11: acked is what the definition says, for every page end, whatever was decided out of order.
         #[test]
         fn acked_is_exact_for_every_page_end(
             steps in prop::collection::vec((0u8..4, 0u64..3), 1..60),
-            late in prop::collection::vec((0usize..60, 0u64..3), 0..20),
+            late in prop::collection::vec((0usize..60, 0u64..3, any::<bool>()), 0..20),
         ) {
             let (mut runs, mut plain, mut head) = (Vec::<Run>::new(), Vec::new(), 0u64);
             for (kind, foreign) in steps {
@@ -170,15 +172,22 @@ mod tests {
                     None => runs.push(Run::start(tail.as_ref(), plain.len() as u64, at)),
                 }
             }
-            for (index, foreign) in late {
+            for (index, foreign, together) in late {
                 head += foreign;
                 if plain.get(index).is_some_and(Option::is_none) {
                     head += 1;
                     plain[index] = Some(head);
                     let seq = index as u64 + 1;
                     let from = runs.iter().rposition(|run| run.first <= seq).unwrap();
-                    let changed = decide(&runs[from..], seq, head);
-                    write(&mut runs, changed);
+                    let mut decided = BTreeMap::from([(seq, head)]);
+                    if together && plain.get(index + 1).is_some_and(Option::is_none) {
+                        head += 1;
+                        plain[index + 1] = Some(head);
+                        decided.insert(seq + 1, head);
+                    }
+                    let settled = settle(&runs[from..], &decided);
+                    runs.truncate(from);
+                    runs.extend(settled);
                 }
             }
             for (index, at) in plain.iter().enumerate() {

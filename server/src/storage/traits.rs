@@ -81,6 +81,12 @@ pub trait View {
         visit: &mut dyn FnMut(&str, &str, &str) -> Result<(), StorageError>,
     ) -> Result<(), StorageError>;
 
+    /// Part `i` (from 1) of the rows after a commit.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    fn part(&self, tenant: TenantNo, n: u64, i: u32) -> Result<Option<String>, StorageError>;
+
     /// Visits the log from the first commit after `after`, in order, until the visitor says `false`.
     ///
     /// # Errors
@@ -143,6 +149,12 @@ pub trait Tx: View {
     /// # Errors
     /// [`StorageError`].
     fn put_run(&self, slot: SlotNo, run: &Run) -> Result<(), StorageError>;
+
+    /// Forgets every run that begins at `first` or later.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    fn cut_runs(&self, slot: SlotNo, first: u64) -> Result<(), StorageError>;
 
     /// Writes the head row.
     ///

@@ -52,11 +52,21 @@ CREATE TABLE log (
   hlc   INTEGER NOT NULL,                      -- the clock it was given
   ms    INTEGER NOT NULL,                      -- wall time of the commit, never falling
   flags INTEGER NOT NULL,                      -- 1: merged with changes its writer had not seen; 2: took effect as sent
+  count INTEGER NOT NULL,                      -- how many rows it touched
+  parts INTEGER NOT NULL,                      -- how many parts its rows are stored in, if they do not fit a page; else 0
   chain BLOB    NOT NULL,                      -- H_n
   hash  BLOB    NOT NULL,                      -- SHA-256 of its payload
-  rows  TEXT,                                  -- the rows after it, ready for a page; NULL: the ops say them
+  rows  TEXT,                                  -- the rows after it, ready for a page; NULL: in parts, or the ops say them
   ops   TEXT    NOT NULL                       -- canonical JSON of its ops
 ) STRICT;
+
+-- The rows after a commit that does not fit a page, cut into pages.
+CREATE TABLE parts (
+  at   INTEGER NOT NULL,                       -- as in the log
+  i    INTEGER NOT NULL,                       -- from 1
+  rows TEXT    NOT NULL,
+  PRIMARY KEY (at, i)
+) STRICT, WITHOUT ROWID;
 
 -- What was said of each group. Of groups in the log only the commit number; the rest stands there.
 CREATE TABLE gids (

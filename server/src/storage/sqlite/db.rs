@@ -12,7 +12,7 @@ use super::seat::{Transactions, Waiting};
 use super::view::{AS_SENT, MERGED, Snapshot, log_key};
 use crate::storage::records::Life;
 use crate::storage::{
-    Head, Locked, LogWrite, RowWrite, Run, Slot, SlotNo, StorageError, StoredVerdict, TenantNo, Tx, View,
+    Head, Images, Locked, LogWrite, RowWrite, Run, Slot, SlotNo, StorageError, StoredVerdict, TenantNo, Tx, View,
 };
 
 /// The size of the write-ahead log above which the seat checkpoints between batches.
@@ -114,25 +114,37 @@ impl Tx for Snapshot<'_> {
     }
 
     fn append(&self, tenant: TenantNo, group: &LogWrite<'_>) -> Result<(), StorageError> {
-        const LOG: &str = "INSERT INTO log (at, gid, d, seq, hlc, ms, flags, chain, hash, rows, ops) \
-                           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        const LOG: &str = "INSERT INTO log (at, gid, d, seq, hlc, ms, flags, count, parts, chain, hash, \
+                           rows, ops) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        const PART: &str = "INSERT INTO parts (at, i, rows) VALUES (?, ?, ?)";
         const GID: &str = "INSERT INTO gids (t, gid, n, detail) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET \
                            n = excluded.n, outcome = NULL, hash = NULL, d = NULL, seq = NULL, detail = excluded.detail";
         let merged = if group.outcome == Outcome::Merged { MERGED } else { 0 };
         let flags = merged | if group.as_sent { AS_SENT } else { 0 };
+        let at = log_key(tenant, group.n)?;
+        let (rows, parts) = match group.images {
+            Images::InOps => (None, [].as_slice()),
+            Images::Inline(rows) => (Some(rows), [].as_slice()),
+            Images::Parts(parts) => (None, parts),
+        };
         self.0.prepare_cached(LOG)?.execute(params![
-            log_key(tenant, group.n)?,
+            at,
             group.gid.as_bytes(),
             group.slot.0,
             signed(group.seq)?,
             group.hlc.0.cast_signed(),
             signed(group.ms)?,
             flags,
+            signed(group.count)?,
+            u32::try_from(parts.len()).map_err(|_| StorageError::BadRecord("part"))?,
             group.chain,
             group.hash,
-            group.rows,
+            rows,
             group.ops
         ])?;
+        for (i, rows) in (1u32..).zip(parts) {
+            self.0.prepare_cached(PART)?.execute(params![at, i, rows])?;
+        }
         let gid = params![tenant.0, group.gid.as_bytes(), signed(group.n)?, group.detail];
         self.0.prepare_cached(GID)?.execute(gid)?;
         Ok(())
@@ -167,6 +179,11 @@ impl Tx for Snapshot<'_> {
             run.rising,
             i64::try_from(run.before).ok()
         ])?;
+        Ok(())
+    }
+
+    fn cut_runs(&self, slot: SlotNo, first: u64) -> Result<(), StorageError> {
+        self.0.prepare_cached("DELETE FROM runs WHERE d = ? AND first >= ?")?.execute([slot.0, signed(first)?])?;
         Ok(())
     }
 

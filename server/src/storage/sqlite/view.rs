@@ -7,7 +7,7 @@ use turnstone_protocol::{Gid, Hlc};
 use super::codes::{cause, outcome, signed, unsigned};
 use crate::storage::records::Life;
 use crate::storage::{
-    Digest, Gone, Head, LogRow, RowHandle, Run, Slot, SlotNo, StorageError, StoredRow, StoredVerdict, TenantNo, View,
+    Gone, Head, LogRow, RowHandle, Run, Slot, SlotNo, StorageError, StoredImages, StoredRow, StoredVerdict, TenantNo, View,
 };
 
 /// Set in `log.flags` where the group met changes its writer had not seen.
@@ -106,20 +106,30 @@ impl View for Snapshot<'_> {
         Ok(())
     }
 
+    fn part(&self, tenant: TenantNo, n: u64, i: u32) -> Result<Option<String>, StorageError> {
+        const SQL: &str = "SELECT rows FROM parts WHERE at = ? AND i = ?";
+        let part = self.0.prepare_cached(SQL)?.query_row((log_key(tenant, n)?, i), |row| row.get(0));
+        Ok(part.optional()?)
+    }
+
     fn log(
         &self,
         tenant: TenantNo,
         after: u64,
         visit: &mut dyn FnMut(LogRow<'_>) -> Result<bool, StorageError>,
     ) -> Result<(), StorageError> {
-        const SQL: &str = "SELECT at, gid, d, seq, ms, flags, chain, rows, ops FROM log \
+        const SQL: &str = "SELECT at, gid, d, seq, ms, flags, chain, count, parts, rows, ops FROM log \
                            WHERE at > ? AND at < ? ORDER BY at";
         let from = log_key(tenant, after)?;
         let mut statement = self.0.prepare_cached(SQL)?;
         let mut rows = statement.query([from, (tenant.0 + 1) << 40])?;
         while let Some(row) = rows.next()? {
-            let stored = if row.get_ref(7)? == ValueRef::Null { None } else { Some(text(row, 7)?) };
-            let entry = LogRow { ops: text(row, 8)?, rows: stored, ..small_members(row)? };
+            let images = match (row.get_ref(9)?, row.get(8)?) {
+                (ValueRef::Null, 0) => StoredImages::InOps,
+                (ValueRef::Null, parts) => StoredImages::Parts(parts),
+                _ => StoredImages::Inline(text(row, 9)?),
+            };
+            let entry = LogRow { images, ops: text(row, 10)?, ..small_members(row)? };
             if !visit(entry)? {
                 break;
             }
@@ -128,7 +138,7 @@ impl View for Snapshot<'_> {
     }
 
     fn commit(&self, tenant: TenantNo, n: u64) -> Result<Option<LogRow<'static>>, StorageError> {
-        const SQL: &str = "SELECT at, gid, d, seq, ms, flags, chain FROM log WHERE at = ?";
+        const SQL: &str = "SELECT at, gid, d, seq, ms, flags, chain, count FROM log WHERE at = ?";
         let mut statement = self.0.prepare_cached(SQL)?;
         let mut rows = statement.query([log_key(tenant, n)?])?;
         rows.next()?.map(small_members).transpose()
@@ -188,9 +198,10 @@ fn small_members(row: &Row<'_>) -> Result<LogRow<'static>, StorageError> {
         seq: unsigned(row.get(3)?)?,
         ms: unsigned(row.get(4)?)?,
         as_sent: row.get::<_, i64>(5)? & AS_SENT != 0,
-        chain: bytes::<32>(row, 6)?,
+        chain: bytes(row, 6)?,
+        count: unsigned(row.get(7)?)?,
         ops: "",
-        rows: None,
+        images: StoredImages::InOps,
     })
 }
 
@@ -217,6 +228,3 @@ fn text<'a>(row: &'a Row<'_>, column: usize) -> Result<&'a str, StorageError> {
 fn hlc(bits: i64) -> Hlc {
     Hlc(bits.cast_unsigned())
 }
-
-/// Whether a digest type is what the log stores; keeps the two in step.
-const _: fn(&Row<'_>, usize) -> Result<Digest, StorageError> = bytes::<32>;
