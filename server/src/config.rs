@@ -70,6 +70,9 @@ pub struct Limits {
     pub value_bytes_max: usize,
     /// The largest row, in bytes of its canonical form.
     pub row_bytes_max: usize,
+    /// The largest sum of the rows one group touches, in bytes; a change of a few small fields in very many very
+    /// large rows must be cut into several groups.
+    pub group_images_bytes_max: usize,
     /// The most rows in one page.
     pub page_rows_max: usize,
     /// The most bytes of rows in one page, except that one row always fits.
@@ -94,6 +97,7 @@ impl Default for Limits {
             group_bytes_max: limits::GROUP_BYTES_MAX,
             value_bytes_max: limits::VALUE_BYTES_CEILING,
             row_bytes_max: limits::ROW_BYTES_MAX,
+            group_images_bytes_max: 256 << 20,
             page_rows_max: limits::PAGE_ROWS_MAX,
             page_bytes_max: limits::PAGE_BYTES_MAX,
             connections_max: 4_096,

@@ -105,8 +105,9 @@ impl CursorKeys {
     /// # Errors
     /// A problem `cursor_invalid` if it was altered, cut, or made for somebody else.
     pub fn open(&self, holder: Holder<'_>, text: &str) -> Result<Cursor, Problem> {
-        self.try_open(holder, text)
-            .ok_or_else(|| Problem::new(Code::CursorInvalid, "The cursor was not made here for you: pull from the start."))
+        self.try_open(holder, text).ok_or_else(|| {
+            Problem::new(Code::CursorInvalid, "The cursor was not made here for you: pull from the start.")
+        })
     }
 
     fn try_open(&self, holder: Holder<'_>, text: &str) -> Option<Cursor> {

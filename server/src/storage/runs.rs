@@ -62,7 +62,11 @@ impl Run {
     fn acked(&self, end: u64) -> u64 {
         match self.at {
             Some(at) if self.before <= end && at <= end => {
-                if self.rising { self.last.min(self.first.saturating_add(end - at)) } else { self.last }
+                if self.rising {
+                    self.last.min(self.first.saturating_add(end - at))
+                } else {
+                    self.last
+                }
             }
             _ => self.first.saturating_sub(1),
         }
@@ -110,11 +114,7 @@ pub fn settle(runs: &[Run], decided: &BTreeMap<u64, u64>) -> Vec<Run> {
 ///
 /// # Errors
 /// Whatever `run_at` fails with.
-pub fn acked<E>(
-    tail: Option<Run>,
-    end: u64,
-    mut run_at: impl FnMut(u64) -> Result<Option<Run>, E>,
-) -> Result<u64, E> {
+pub fn acked<E>(tail: Option<Run>, end: u64, mut run_at: impl FnMut(u64) -> Result<Option<Run>, E>) -> Result<u64, E> {
     let Some(tail) = tail else { return Ok(0) };
     // Invariant: everything before `low` is decided by `end`; the answer is before `high`.
     let (mut low, mut high) = (1, tail.first);

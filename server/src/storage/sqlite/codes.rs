@@ -27,7 +27,11 @@ pub(super) fn outcome_code(outcome: Outcome) -> i64 {
 }
 
 pub(super) fn outcome(code: i64) -> Result<Outcome, StorageError> {
-    OUTCOMES.iter().find(|(known, _)| *known == code).map(|(_, outcome)| *outcome).ok_or(StorageError::BadRecord("outcome"))
+    OUTCOMES
+        .iter()
+        .find(|(known, _)| *known == code)
+        .map(|(_, outcome)| *outcome)
+        .ok_or(StorageError::BadRecord("outcome"))
 }
 
 pub(super) fn cause_code(cause: Cause) -> i64 {

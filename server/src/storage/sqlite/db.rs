@@ -102,13 +102,13 @@ impl Tx for Snapshot<'_> {
         let cause = row.gone.map(|gone| cause_code(gone.cause));
         let stamp = row.gone.map(|gone| &gone.stamp);
         if let Some(handle) = row.handle {
-            self.0.prepare_cached(UPDATE)?.execute(params![
-                born, version, cause, stamp, row.stamps, row.fields, handle.0, tenant.0
-            ])?;
+            self.0
+                .prepare_cached(UPDATE)?
+                .execute(params![born, version, cause, stamp, row.stamps, row.fields, handle.0, tenant.0])?;
         } else {
-            self.0.prepare_cached(INSERT)?.execute(params![
-                tenant.0, row.table, row.id, born, version, cause, stamp, row.stamps, row.fields
-            ])?;
+            self.0
+                .prepare_cached(INSERT)?
+                .execute(params![tenant.0, row.table, row.id, born, version, cause, stamp, row.stamps, row.fields])?;
         }
         Ok(())
     }

@@ -29,10 +29,7 @@ impl Readers {
     }
 
     /// Runs work over one snapshot.
-    pub(super) fn read(
-        &self,
-        work: &mut dyn FnMut(&dyn View) -> Result<(), StorageError>,
-    ) -> Result<(), StorageError> {
+    pub(super) fn read(&self, work: &mut dyn FnMut(&dyn View) -> Result<(), StorageError>) -> Result<(), StorageError> {
         self.with(|connection| {
             connection.prepare_cached("BEGIN")?.execute([])?;
             let result = work(&Snapshot(connection));
@@ -42,10 +39,7 @@ impl Readers {
     }
 
     /// Lends a connection to `work`. One that is left inside a transaction, by a failure or a panic, is thrown away.
-    pub(super) fn with<T>(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<T, StorageError>,
-    ) -> Result<T, StorageError> {
+    pub(super) fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StorageError>) -> Result<T, StorageError> {
         let lent = Lent { readers: self, connection: Some(self.take()?) };
         lent.connection.as_ref().map_or(Err(StorageError::GivenUp), work)
     }

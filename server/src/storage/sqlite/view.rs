@@ -7,7 +7,8 @@ use turnstone_protocol::{Gid, Hlc};
 use super::codes::{cause, outcome, signed, unsigned};
 use crate::storage::records::Life;
 use crate::storage::{
-    Gone, Head, LogRow, RowHandle, Run, Slot, SlotNo, StorageError, StoredImages, StoredRow, StoredVerdict, TenantNo, View,
+    Gone, Head, LogRow, RowHandle, Run, Slot, SlotNo, StorageError, StoredImages, StoredRow, StoredVerdict, TenantNo,
+    View,
 };
 
 /// Set in `log.flags` where the group met changes its writer had not seen.
@@ -166,12 +167,7 @@ impl View for Snapshot<'_> {
 
 impl Snapshot<'_> {
     /// The verdict of a group that is in the log.
-    fn logged_verdict(
-        &self,
-        tenant: TenantNo,
-        n: u64,
-        detail: Option<String>,
-    ) -> Result<StoredVerdict, StorageError> {
+    fn logged_verdict(&self, tenant: TenantNo, n: u64, detail: Option<String>) -> Result<StoredVerdict, StorageError> {
         use turnstone_protocol::wire::Outcome;
         const SQL: &str = "SELECT flags, hash, d, seq FROM log WHERE at = ?";
         let mut statement = self.0.prepare_cached(SQL)?;

@@ -1,0 +1,165 @@
+//! The calls of the service that carry data: push and pull, as ready JSON or as values.
+
+use std::borrow::Borrow;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+use turnstone_protocol::wire::{PullAnswer, PullPart, PullRequest, PushAnswer, PushRequest};
+use turnstone_protocol::{Code, Hlc, Problem};
+
+use super::Principal;
+use super::incoming::Incoming;
+use super::open::{Service, storage_problem};
+use super::pull::Pull;
+use super::push::{Push, Pushed};
+use crate::cursor::Cursor;
+use crate::storage::{self, Life};
+
+/// The JSON of a [`PullAnswer`].
+pub struct PullText {
+    /// The text.
+    pub json: String,
+}
+
+/// The JSON of a [`PushAnswer`].
+pub struct PushText {
+    /// The text.
+    pub json: String,
+    /// How many groups came.
+    pub groups: usize,
+    /// How many of them are in the history now.
+    pub accepted: usize,
+}
+
+impl Service {
+    /// Records and applies the groups of a device, durably, and says a verdict for each.
+    ///
+    /// # Errors
+    /// A problem where the request as a whole is refused; nothing was recorded then.
+    pub fn push(
+        &self,
+        who: &Principal,
+        request: PushRequest<Box<RawValue>>,
+        now_ms: u64,
+    ) -> Result<PushAnswer, Problem> {
+        read(&self.push_text(who, &request, now_ms)?.json)
+    }
+
+    /// Gives the next page of the feed.
+    ///
+    /// # Errors
+    /// A problem where the cursor or the request is refused.
+    pub fn pull(&self, who: &Principal, request: &PullRequest, now_ms: u64) -> Result<PullAnswer, Problem> {
+        read(&self.pull_text(who, request, now_ms)?.json)
+    }
+
+    /// [`Service::push`], answered as the JSON that travels.
+    ///
+    /// # Errors
+    /// As [`Service::push`].
+    pub fn push_text<G: Borrow<RawValue>>(
+        &self,
+        who: &Principal,
+        request: &PushRequest<G>,
+        now_ms: u64,
+    ) -> Result<PushText, Problem> {
+        self.admit(who, request.device, request.schema)?;
+        if request.groups.len() > self.rules.limits.push_groups_max {
+            return Err(Problem::new(Code::TooLarge, "Too many groups in one push: send fewer at once."));
+        }
+        let life = Life { device: request.device, incarnation: request.incarnation };
+        let cursor = self.open_cursor(who, request.pull.as_ref().and_then(|pull| pull.cursor.as_deref()))?;
+        let pushed = self.apply(who, life, request, cursor, now_ms)?;
+        let pull = match &request.pull {
+            Some(part) => self.pull_half(who, life, part, cursor, now_ms)?,
+            None => None,
+        };
+        let accepted = pushed.verdicts.iter().filter(|verdict| verdict.verdict.is_accepted()).count();
+        let json = self.push_json(&pushed, pull.as_ref(), now_ms)?;
+        Ok(PushText { json, groups: pushed.verdicts.len(), accepted })
+    }
+
+    /// [`Service::pull`], answered as the JSON that travels.
+    ///
+    /// # Errors
+    /// As [`Service::pull`].
+    pub fn pull_text(&self, who: &Principal, request: &PullRequest, now_ms: u64) -> Result<PullText, Problem> {
+        self.admit(who, request.device, request.schema)?;
+        let pull = Pull {
+            holder: who.holder(),
+            life: Life { device: request.device, incarnation: request.incarnation },
+            cursor: self.open_cursor(who, request.cursor.as_deref())?,
+            limit: request.limit,
+            full: request.full,
+            now_ms,
+        };
+        storage::read(&*self.storage, |view| pull.run(view, &self.rules)).map_err(|error| storage_problem(&error))?
+    }
+
+    fn apply<G: Borrow<RawValue>>(
+        &self,
+        who: &Principal,
+        life: Life,
+        request: &PushRequest<G>,
+        cursor: Option<Cursor>,
+        now_ms: u64,
+    ) -> Result<Pushed, Problem> {
+        let read = |raw: &G| Incoming::read(raw.borrow(), &self.rules.schema, &self.rules.limits);
+        let entries = request.groups.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        if entries.is_empty() {
+            let head = storage::read(&*self.storage, |view| view.tenant(&who.tenant));
+            let head = head.map_err(|error| storage_problem(&error))?.map(|(_, head)| head);
+            return Ok(Pushed { verdicts: Vec::new(), head: head.unwrap_or_default() });
+        }
+        let push = Push { rules: Arc::clone(&self.rules), tenant: who.tenant.clone(), life, now_ms, entries, cursor };
+        storage::write(&*self.storage, move |tx| push.run(tx)).map_err(|error| storage_problem(&error))?
+    }
+
+    /// The pull half of a push. The push is stored by now, so nothing that fails here may hide its verdicts: the
+    /// device pulls again and is told then.
+    fn pull_half(
+        &self,
+        who: &Principal,
+        life: Life,
+        part: &PullPart,
+        cursor: Option<Cursor>,
+        now_ms: u64,
+    ) -> Result<Option<PullText>, Problem> {
+        let pull = Pull { holder: who.holder(), life, cursor, limit: part.limit, full: false, now_ms };
+        match storage::read(&*self.storage, |view| pull.run(view, &self.rules)) {
+            Ok(answer) => Ok(answer.ok()),
+            Err(error) => {
+                tracing::error!(%error, "a pull half was left out");
+                Ok(None)
+            }
+        }
+    }
+
+    fn open_cursor(&self, who: &Principal, cursor: Option<&str>) -> Result<Option<Cursor>, Problem> {
+        cursor.map(|text| self.rules.cursors.open(who.holder(), text)).transpose()
+    }
+
+    fn push_json(&self, pushed: &Pushed, pull: Option<&PullText>, now_ms: u64) -> Result<String, Problem> {
+        let failed = |_| Problem::new(Code::Internal, "The verdicts cannot be written.");
+        let verdicts = serde_json::to_string(&pushed.verdicts).map_err(failed)?;
+        let hlc: Hlc = pushed.head.hlc;
+        let mut json = String::with_capacity(verdicts.len() + pull.map_or(0, |pull| pull.json.len()) + 200);
+        // Writing to a String cannot fail.
+        let _ = write!(
+            json,
+            "{{\"epoch\":\"{}\",\"verdicts\":{verdicts},\"now\":{now_ms},\"hlc\":\"{hlc}\",\"stable\":{}",
+            self.rules.epoch, pushed.head.stable
+        );
+        if let Some(pull) = pull {
+            json.push_str(",\"pull\":");
+            json.push_str(&pull.json);
+        }
+        json.push('}');
+        Ok(json)
+    }
+}
+
+fn read<T: for<'de> serde::Deserialize<'de>>(json: &str) -> Result<T, Problem> {
+    serde_json::from_str(json).map_err(|_| Problem::new(Code::Internal, "The answer cannot be read back."))
+}

@@ -1,0 +1,154 @@
+//! A push entry, read, bounded and admitted before anything is locked.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use turnstone_protocol::hash::sha256;
+use turnstone_protocol::limits::GIDS_MAX;
+use turnstone_protocol::merge::{Refusal, admit_op};
+use turnstone_protocol::op::{Group, Void};
+use turnstone_protocol::wire::Outcome;
+use turnstone_protocol::{Code, Gid, Hlc, Op, Problem, Schema, canonical};
+
+use super::said::Said;
+use crate::config::Limits;
+use crate::storage::Digest;
+
+/// A push entry.
+pub(super) struct Incoming {
+    pub(super) gid: Gid,
+    pub(super) seq: u64,
+    /// The hash of its payload; a void has none.
+    pub(super) hash: Option<Digest>,
+    pub(super) body: Body,
+}
+
+/// What an entry asks for.
+pub(super) enum Body {
+    /// Apply these ops.
+    Group(Box<IncomingGroup>),
+    /// Give the group up.
+    Void,
+    /// Nothing that could be applied: it only gets its verdict.
+    Refused(Code),
+}
+
+/// A group that was read.
+pub(super) struct IncomingGroup {
+    pub(super) hlc: Hlc,
+    pub(super) after: Vec<Gid>,
+    pub(super) covers: Vec<Gid>,
+    pub(super) replaces: Option<Gid>,
+    /// The ops with their types, or why they cannot be applied by this schema.
+    pub(super) ops: Result<Vec<Op>, Said>,
+    /// The hashed text of the payload, which holds the ops.
+    text: String,
+    ops_at: std::ops::Range<usize>,
+}
+
+impl IncomingGroup {
+    /// Canonical JSON array of the ops as they were sent.
+    pub(super) fn ops_text(&self) -> &str {
+        self.text.get(self.ops_at.clone()).unwrap_or("[]")
+    }
+}
+
+impl Incoming {
+    /// Reads one entry of a push.
+    ///
+    /// # Errors
+    /// A problem `malformed` if not even its gid and seq can be read: there would be nobody to give a verdict.
+    pub(super) fn read(raw: &RawValue, schema: &Schema, limits: &Limits) -> Result<Self, Problem> {
+        let text = raw.get();
+        if text.len() > limits.group_bytes_max {
+            return Self::refused(text, Code::TooLarge);
+        }
+        match serde_json::from_str::<Group>(text) {
+            Ok(group) => Ok(Self::group(group, schema, limits)),
+            Err(_) => match serde_json::from_str::<Void>(text) {
+                Ok(Void { seq, void }) => Ok(Self { gid: void, seq, hash: None, body: Body::Void }),
+                Err(_) => Self::refused(text, Code::Malformed),
+            },
+        }
+    }
+
+    fn refused(text: &str, code: Code) -> Result<Self, Problem> {
+        #[derive(Deserialize)]
+        struct Name {
+            gid: Gid,
+            seq: u64,
+        }
+        let Name { gid, seq } = serde_json::from_str(text)
+            .map_err(|_| Problem::new(Code::Malformed, "A group needs at least a gid and a seq."))?;
+        Ok(Self { gid, seq, hash: Some(sha256(text.as_bytes())), body: Body::Refused(code) })
+    }
+
+    fn group(group: Group, schema: &Schema, limits: &Limits) -> Self {
+        let Group { gid, seq, hlc, schema: version, app: _, after, covers, replaces, ops } = group;
+        let (text, ops_at) = payload_text(hlc, version, &ops);
+        let hash = Some(sha256(text.as_bytes()));
+        let too_large = ops.len() > limits.group_ops_max || after.len() > GIDS_MAX || covers.len() > GIDS_MAX;
+        if too_large {
+            return Self { gid, seq, hash, body: Body::Refused(Code::TooLarge) };
+        }
+        // A group that takes its own place, or waits for itself, was put together wrongly.
+        if replaces == Some(gid) || after.contains(&gid) || covers.contains(&gid) {
+            return Self { gid, seq, hash, body: Body::Refused(Code::Malformed) };
+        }
+        let ops = admit(ops, schema, limits);
+        let group = IncomingGroup { hlc, after, covers, replaces, ops, text, ops_at };
+        Self { gid, seq, hash, body: Body::Group(Box::new(group)) }
+    }
+}
+
+/// The text `turnstone_protocol::hash::payload` hashes, and where the ops stand in it: written once for the hash and
+/// for the log.
+fn payload_text(hlc: Hlc, schema: u32, ops: &[Op]) -> (String, std::ops::Range<usize>) {
+    let mut text = format!("{{\"hlc\":\"{hlc}\",\"ops\":");
+    let start = text.len();
+    text.push('[');
+    for (at, op) in ops.iter().enumerate() {
+        if at > 0 {
+            text.push(',');
+        }
+        canonical::write_op(&mut text, op);
+    }
+    text.push(']');
+    let end = text.len();
+    text.push_str(",\"schema\":");
+    text.push_str(&schema.to_string());
+    text.push('}');
+    (text, start..end)
+}
+
+fn admit(ops: Vec<Op>, schema: &Schema, limits: &Limits) -> Result<Vec<Op>, Said> {
+    let behind = |code| Said::because(Outcome::SchemaBehind, 0, code);
+    let mut admitted = Vec::with_capacity(ops.len());
+    for op in ops {
+        let table = schema.table(&op.table).ok_or_else(|| behind(Code::UnknownTable))?;
+        let op = admit_op(table, op, limits.value_bytes_max).map_err(|refusal: Refusal| {
+            // An intent on a field this schema does not have waits for the newer schema (rule 29).
+            if refusal.code == Code::UnknownField { behind(Code::UnknownField) } else { Said::rejected(refusal, 0) }
+        })?;
+        admitted.push(op);
+    }
+    Ok(admitted)
+}
+
+#[cfg(test)]
+mod tests {
+    use turnstone_protocol::hash;
+
+    use super::*;
+
+    #[test]
+    fn the_text_that_is_hashed_is_the_protocols() {
+        let ops = r#"[{"op":"create","table":"notes","id":"é","base":3,"set":{"b":[1,{"x":"\u0007"}],"a":1.50}},
+                      {"op":"update","table":"notes","id":"1","inc":{"n":-4}}]"#;
+        let ops: Vec<Op> = serde_json::from_str(ops).unwrap();
+        for ops in [&ops[..], &[]] {
+            let (text, at) = payload_text(Hlc(77), 3, ops);
+            assert_eq!(sha256(text.as_bytes()), hash::payload(Hlc(77), 3, ops));
+            assert_eq!(serde_json::from_str::<Vec<Op>>(&text[at]).unwrap(), ops);
+        }
+    }
+}
