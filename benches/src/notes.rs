@@ -7,9 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 
-/// The columns of the notes table beside `id`, in order.
-pub(crate) const FIELDS: [&str; 5] = ["title", "body", "updated_at", "pinned", "tag"];
-
 /// The schema both sides keep notes in.
 pub(crate) const SCHEMA: &str = r#"
 name = "notes"

@@ -34,7 +34,7 @@ impl Sample {
 
 /// Measures one piece of work.
 pub(crate) struct Meter {
-    started: std::time::Instant,
+    started: Stopwatch,
     cpu_ns: u64,
     held_bytes: Option<u64>,
     calls_ns: Vec<u64>,
@@ -44,28 +44,25 @@ pub(crate) struct Meter {
 
 impl Meter {
     /// Starts measuring; `calls` is how many single calls will be timed.
-    #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
     pub(crate) fn start(calls: usize) -> Self {
         let calls_ns = Vec::with_capacity(calls);
         let held_bytes = forget_peak();
-        Self { cpu_ns: cpu_ns(), held_bytes, calls_ns, aside_ns: (0, 0), started: std::time::Instant::now() }
+        Self { cpu_ns: cpu_ns(), held_bytes, calls_ns, aside_ns: (0, 0), started: Stopwatch::start() }
     }
 
     /// Runs one call and keeps how long it took.
-    #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
     pub(crate) fn call<T>(&mut self, call: impl FnOnce() -> Result<T>) -> Result<T> {
-        let started = std::time::Instant::now();
+        let started = Stopwatch::start();
         let result = call();
-        self.calls_ns.push(as_ns(started.elapsed()));
+        self.calls_ns.push(started.ns());
         result
     }
 
     /// Runs work between calls that does not count, such as what another device does meanwhile.
-    #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
     pub(crate) fn aside<T>(&mut self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        let (started, cpu) = (std::time::Instant::now(), cpu_ns());
+        let (started, cpu) = (Stopwatch::start(), cpu_ns());
         let result = work();
-        self.aside_ns.0 += as_ns(started.elapsed());
+        self.aside_ns.0 += started.ns();
         self.aside_ns.1 += cpu_ns().saturating_sub(cpu);
         result
     }
@@ -75,8 +72,13 @@ impl Meter {
         self.calls_ns.extend(calls_ns);
     }
 
+    /// The single calls timed so far.
+    pub(crate) fn into_calls(self) -> Vec<u64> {
+        self.calls_ns
+    }
+
     pub(crate) fn finish(mut self, ops: usize) -> Sample {
-        let wall_ns = as_ns(self.started.elapsed()).saturating_sub(self.aside_ns.0);
+        let wall_ns = self.started.ns().saturating_sub(self.aside_ns.0);
         let cpu_ns = cpu_ns().saturating_sub(self.cpu_ns + self.aside_ns.1);
         let peak_bytes = status_bytes("VmHWM:").zip(self.held_bytes).map(|(peak, held)| peak.saturating_sub(held));
         self.calls_ns.sort_unstable();
@@ -97,8 +99,22 @@ impl Meter {
     }
 }
 
+/// Times one call where a [`Meter`] is not at hand.
+pub(crate) struct Stopwatch(std::time::Instant);
+
+impl Stopwatch {
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+    pub(crate) fn start() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    pub(crate) fn ns(&self) -> u64 {
+        as_ns(self.0.elapsed())
+    }
+}
+
 /// Nanoseconds of a duration; benchmarks end long before they overflow.
-pub(crate) fn as_ns(duration: std::time::Duration) -> u64 {
+fn as_ns(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 

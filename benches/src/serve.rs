@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::Result;
-use crate::limit;
+use crate::{limit, ours};
 
 /// A running server; it ends when this is dropped.
 pub(crate) struct Served {
@@ -62,6 +62,12 @@ pub(crate) fn run(kind: &str, database: &Path) -> Result<()> {
                 announce(&format!("http://{}", listener.local_addr()?))?;
                 let serving = axum::serve(listener, limit::http::routes(database)?);
                 Ok(serving.with_graceful_shutdown(input_closed()).await?)
+            }
+            "ours" => {
+                let server =
+                    turnstone_server::Server::bind(([127, 0, 0, 1], 0).into(), ours::remote::config(database)?).await?;
+                announce(&format!("http://{}", server.local_addr()))?;
+                Ok(server.run(input_closed()).await?)
             }
             other => Err(format!("there is no server called {other}").into()),
         }

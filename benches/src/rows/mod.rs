@@ -1,13 +1,13 @@
 //! The rows of the table, a file each.
 
 mod scale;
-mod w1;
-mod w2;
+pub(crate) mod w1;
+pub(crate) mod w2;
 mod w3;
 mod w4;
 mod w5;
 mod w6;
-mod w7;
+pub(crate) mod w7;
 mod w8;
 
 use crate::scenario::Scenario;

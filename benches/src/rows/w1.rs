@@ -9,7 +9,7 @@ use crate::sample::{Meter, Sample};
 use crate::scenario::{Bed, Goal, NONE, Scenario, size};
 
 /// Rows a batch writes in one transaction.
-const BATCH: usize = 1_000;
+pub(crate) const BATCH: usize = 1_000;
 
 pub(crate) fn scenarios() -> Vec<Scenario> {
     let power = Scenario {
@@ -114,7 +114,7 @@ fn batch(bed: &Bed) -> Result<Sample> {
 /// Notes that have been there for a while, on both sides.
 pub(crate) fn prepare(bed: &Bed) -> Result<()> {
     prepare_limit(bed)?;
-    crate::ours::prepare_synced(bed)
+    crate::ours::prepare_synced(bed, bed.rows)
 }
 
 /// The notes of the limit, once.

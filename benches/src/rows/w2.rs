@@ -11,7 +11,7 @@ pub(crate) const PINNED: &str = "SELECT id, title, body, updated_at, pinned, tag
 pub(crate) const ALL: &str = "SELECT id, title, body, updated_at, pinned, tag FROM notes";
 
 /// How often a scan is repeated in one run.
-const SCANS: usize = 5;
+pub(crate) const SCANS: usize = 5;
 
 pub(crate) fn scenarios() -> Vec<Scenario> {
     let get = Scenario {
@@ -28,6 +28,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
     };
     vec![
         get,
+        Scenario { variant: "as a named row", goal: Goal::Seen, real: false, ours: crate::ours::w2::get_row, ..get },
         Scenario {
             row: "W2 query",
             variant: "pinned newest 50",
@@ -84,10 +85,6 @@ fn scan(bed: &Bed) -> Result<Sample> {
     }
     some(rows)?;
     Ok(meter.finish(rows))
-}
-
-pub(crate) const fn scans() -> usize {
-    SCANS
 }
 
 /// A benchmark that reads the wrong thing measures nothing.

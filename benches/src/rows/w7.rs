@@ -18,7 +18,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         real: false,
         prepare: Some(prepare),
         limit: open,
-        ours: crate::ours::w7::open,
+        ours: crate::ours::w7::open_and_query,
     }]
 }
 
