@@ -101,10 +101,12 @@ impl World {
 
 pub fn open(folder: &TempDir, new_epoch: bool) -> Result<Arc<dyn Storage>, StorageError> {
     let options = SqliteOptions {
-        path: folder.path().join("server.db"),
         synchronous: Synchronous::Off,
         new_epoch,
-        random: std::array::from_fn(|at| u8::try_from(at).unwrap() ^ u8::from(new_epoch) << 7),
+        ..SqliteOptions::new(
+            folder.path().join("server.db"),
+            std::array::from_fn(|at| u8::try_from(at).unwrap() ^ u8::from(new_epoch) << 7),
+        )
     };
     Ok(Arc::new(SqliteStorage::open(&options)?))
 }

@@ -1,8 +1,9 @@
 //! What can be written, in SQL, and the connection that writes.
 
-use std::fs;
-use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use rusqlite::hooks::Wal;
 use rusqlite::{Connection, params};
 use turnstone_protocol::Gid;
 use turnstone_protocol::wire::Outcome;
@@ -15,18 +16,24 @@ use crate::storage::{
     Head, Images, Locked, LogWrite, RowWrite, Run, Slot, SlotNo, StorageError, StoredVerdict, TenantNo, Tx, View,
 };
 
-/// The size of the write-ahead log above which the seat checkpoints between batches.
-const WAL_BYTES_MAX: u64 = 16 << 20;
+/// The pages in the write-ahead log above which the seat checkpoints between batches: 16 MiB.
+const WAL_PAGES_MAX: u32 = 4_096;
 
 /// The one connection that writes.
 pub(super) struct Writer {
     connection: Connection,
-    wal: PathBuf,
+    wal_pages: Arc<AtomicU32>,
 }
 
 impl Writer {
-    pub(super) fn new(connection: Connection, wal: PathBuf) -> Self {
-        Self { connection, wal }
+    pub(super) fn new(mut connection: Connection) -> Result<Self, StorageError> {
+        let wal_pages = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&wal_pages);
+        connection.wal_hook(Some(move |_: &mut Wal, pages| {
+            counted.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
+            Ok(())
+        }))?;
+        Ok(Self { connection, wal_pages })
     }
 
     pub(super) fn set_meta(&mut self, key: &str, value: &str) -> Result<(), StorageError> {
@@ -66,8 +73,7 @@ impl Transactions for Writer {
     }
 
     fn rest(&mut self) {
-        let size = fs::metadata(&self.wal).map_or(0, |file| file.len());
-        if size > WAL_BYTES_MAX {
+        if self.wal_pages.load(Ordering::Relaxed) > WAL_PAGES_MAX {
             // Truncating would cost the next commits the growing of the file again; a passive one lets it start over.
             let checkpointed = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
             if let Err(error) = checkpointed {

@@ -45,6 +45,19 @@ pub struct SqliteOptions {
     pub new_epoch: bool,
     /// 32 random bytes, for the identity of a new history.
     pub random: [u8; 32],
+    /// The SQLite VFS to open the file with, by its registered name; none: the system's own. With it, tests and
+    /// simulations put a disk of theirs under the store.
+    pub vfs: Option<String>,
+    /// The half of the epoch that lives outside the database; none: in a file beside it.
+    pub witness: Option<String>,
+}
+
+impl SqliteOptions {
+    /// A durable store in this file, with this randomness for the identity of a new history.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>, random: [u8; 32]) -> Self {
+        Self { path: path.into(), synchronous: Synchronous::Full, new_epoch: false, random, vfs: None, witness: None }
+    }
 }
 
 /// A store in one SQLite file. Dropping it closes the file; it can be opened again.
@@ -60,13 +73,16 @@ impl SqliteStorage {
     /// # Errors
     /// [`StorageError`]; a file that was there is left as it was.
     pub fn open(options: &SqliteOptions) -> Result<Self, StorageError> {
-        let mut connection = connect(&options.path, options.synchronous)?;
+        let mut connection = connect(&options.path, options.vfs.as_deref(), options.synchronous)?;
         migrate(&mut connection)?;
         let (inside, outside) = options.random.split_at(16);
         let history = history(&connection, inside)?;
-        let witness = witness(&options.path, outside, options.new_epoch)?;
-        let readers = Readers::new(options.path.clone());
-        let seat = Seat::new(Writer::new(connection, beside(&options.path, "-wal")));
+        let witness = match &options.witness {
+            Some(witness) => witness.clone(),
+            None => witness(&options.path, outside, options.new_epoch)?,
+        };
+        let readers = Readers::new(options.path.clone(), options.vfs.clone());
+        let seat = Seat::new(Writer::new(connection)?);
         Ok(Self { seat, readers, epoch: epoch(&history, &witness) })
     }
 }
@@ -97,12 +113,15 @@ impl Storage for SqliteStorage {
 }
 
 /// Opens a connection with the pragmas every connection of ours has.
-pub(super) fn connect(path: &Path, synchronous: Synchronous) -> Result<Connection, StorageError> {
+pub(super) fn connect(path: &Path, vfs: Option<&str>, synchronous: Synchronous) -> Result<Connection, StorageError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
+    let connection = match vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs)?,
+        None => Connection::open_with_flags(path, flags)?,
+    };
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    connection.pragma_update(None, "journal_mode", "wal")?;
+    switch_to_wal(&connection)?;
     let synchronous = match synchronous {
         Synchronous::Full => "full",
         Synchronous::Off => "off",
@@ -117,6 +136,19 @@ pub(super) fn connect(path: &Path, synchronous: Synchronous) -> Result<Connectio
     // A file somebody tampered with may not call functions by its schema.
     connection.pragma_update(None, "trusted_schema", false)?;
     Ok(connection)
+}
+
+/// Turns the write-ahead log on. SQLite commits that change only after it has given the row that names the new mode, so
+/// the statement is run to its end: `pragma_update` stops at the row, hides that the change failed, and leaves a
+/// rollback journal behind, with which FULL does not keep the newest commit.
+fn switch_to_wal(connection: &Connection) -> Result<(), StorageError> {
+    let mut statement = connection.prepare("PRAGMA journal_mode = wal")?;
+    let mut rows = statement.query([])?;
+    let mut mode = String::new();
+    while let Some(row) = rows.next()? {
+        mode = row.get(0)?;
+    }
+    if mode == "wal" { Ok(()) } else { Err(StorageError::BadRecord("journal mode")) }
 }
 
 fn migrate(connection: &mut Connection) -> Result<(), StorageError> {

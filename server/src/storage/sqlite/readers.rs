@@ -14,6 +14,7 @@ const READERS_MAX: usize = 4;
 
 pub(super) struct Readers {
     path: PathBuf,
+    vfs: Option<String>,
     idle: Mutex<Idle>,
     freed: Condvar,
 }
@@ -24,8 +25,8 @@ struct Idle {
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, idle: Mutex::new(Idle { connections: Vec::new(), open: 0 }), freed: Condvar::new() }
+    pub(super) fn new(path: PathBuf, vfs: Option<String>) -> Self {
+        Self { path, vfs, idle: Mutex::new(Idle { connections: Vec::new(), open: 0 }), freed: Condvar::new() }
     }
 
     /// Runs work over one snapshot.
@@ -60,7 +61,7 @@ impl Readers {
     }
 
     fn open(&self) -> Result<Connection, StorageError> {
-        let connection = connect(&self.path, Synchronous::Full)?;
+        let connection = connect(&self.path, self.vfs.as_deref(), Synchronous::Full)?;
         connection.pragma_update(None, "query_only", true)?;
         Ok(connection)
     }
