@@ -113,7 +113,12 @@ impl Bed {
 
     /// Copies a template into this run's own folder.
     pub(crate) fn copy(&self, name: &str, count: usize) -> Result<PathBuf> {
-        let (template, copy) = (self.template(name, count), self.file("copy.db"));
+        self.copy_as(name, count, "copy.db")
+    }
+
+    /// Copies a template under a name of its own.
+    pub(crate) fn copy_as(&self, name: &str, count: usize, file: &str) -> Result<PathBuf> {
+        let (template, copy) = (self.template(name, count), self.file(file));
         for (from, to) in with_log(&template).into_iter().zip(with_log(&copy)) {
             if from.exists() {
                 std::fs::copy(from, to)?;

@@ -1,6 +1,7 @@
 //! The same work through Turnstone's public API.
 
 pub(crate) mod feed;
+pub(crate) mod inside;
 pub(crate) mod remote;
 pub(crate) mod scale;
 pub(crate) mod w1;

@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::value::RawValue;
 use turnstone_protocol::op::{Group, Op, OpKind};
 use turnstone_protocol::wire::{PushAnswer, PushRequest};
 use turnstone_protocol::{DeviceId, Fields, Gid, Hlc, Incarnation};
 
+use super::inside::{Inside, NOW_MS, somebody};
 use super::remote;
+use turnstone_server::Principal;
+
 use crate::Result;
 use crate::notes::Note;
-use crate::sample::{Meter, Sample};
+use crate::sample::{Meter, Sample, Stopwatch};
 use crate::scenario::Bed;
 use crate::serve::Served;
 
@@ -41,6 +45,36 @@ pub(crate) fn pushes(bed: &Bed, tenants: usize) -> Result<Sample> {
     Ok(Sample { cpu_ns, ..sample })
 }
 
+/// The same pushes from as many threads to the rules and storage in this process, without HTTP.
+pub(crate) fn without_http(bed: &Bed, tenants: usize) -> Result<Sample> {
+    let notes = bed.notes(bed.ops)?;
+    let server = Inside::open(&bed.file("server.db"), true)?;
+    let share = notes.len().div_ceil(DEVICES);
+    let devices = notes.chunks(share).enumerate();
+    let devices = devices.map(|(number, notes)| Ok((number % tenants, bodies(number as u128, notes)?)));
+    let devices = devices.collect::<Result<Vec<_>>>()?;
+    let mut meter = Meter::start(notes.len());
+    std::thread::scope(|scope| {
+        let push = |(tenant, bodies): &(usize, Vec<Vec<u8>>)| push_inside(&server, *tenant, bodies);
+        let threads: Vec<_> = devices.iter().map(|device| scope.spawn(move || push(device))).collect();
+        for thread in threads {
+            meter.add_calls(thread.join().map_err(|_| "a device panicked")??);
+        }
+        Ok(meter.finish(notes.len()))
+    })
+}
+
+fn push_inside(server: &Inside, tenant: usize, bodies: &[Vec<u8>]) -> Result<Vec<u64>> {
+    let who = Principal { tenant: format!("tenant-{tenant}"), ..somebody() };
+    let push = |body: &Vec<u8>| {
+        let started = Stopwatch::start();
+        let request: PushRequest<&RawValue> = serde_json::from_slice(body)?;
+        let answer = server.service.push_text(&who, &request, NOW_MS).map_err(|problem| format!("{problem:?}"))?;
+        if answer.accepted == answer.groups { Ok(started.ns()) } else { Err("a push was not accepted".into()) }
+    };
+    bodies.iter().map(push).collect()
+}
+
 struct Device {
     client: reqwest::Client,
     url: String,
@@ -52,7 +86,7 @@ impl Device {
     async fn push_all(self) -> Result<Vec<u64>> {
         let mut calls = Vec::with_capacity(self.bodies.len());
         for body in self.bodies {
-            let started = crate::sample::Stopwatch::start();
+            let started = Stopwatch::start();
             let request =
                 self.client.post(&self.url).bearer_auth(&self.token).header("content-type", "application/json");
             let answer = request.body(body).send().await?.error_for_status()?.bytes().await?;

@@ -18,7 +18,12 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         limit: pushes,
         ours: |bed| crate::ours::w8::pushes(bed, 64),
     };
-    vec![tenants, Scenario { variant: "one hot tenant", ours: |bed| crate::ours::w8::pushes(bed, 1), ..tenants }]
+    let without_http = |bed: &Bed| crate::ours::w8::without_http(bed, 64);
+    vec![
+        tenants,
+        Scenario { variant: "one hot tenant", ours: |bed| crate::ours::w8::pushes(bed, 1), ..tenants },
+        Scenario { variant: "64 tenants, without HTTP", goal: Goal::Seen, ours: without_http, ..tenants },
+    ]
 }
 
 /// A push of one note each: its row and its op, one durable commit.
