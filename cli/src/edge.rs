@@ -8,6 +8,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::task::JoinHandle;
 
+use crate::exit::Exit;
+use crate::failure::Failure;
+
 /// Wall time in milliseconds since 1970.
 #[must_use]
 pub fn wall_ms() -> i64 {
@@ -59,4 +62,51 @@ where
     F::Output: Send + 'static,
 {
     tokio::spawn(task)
+}
+
+/// Runs a future on a runtime of its own.
+///
+/// # Errors
+/// A failure of the system to start one.
+pub fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+        Failure::new(Exit::Failure, "internal", format!("The runtime cannot be started: {error}."), "Try again.")
+    })?;
+    Ok(runtime.block_on(future))
+}
+
+/// Listens for SIGTERM and Ctrl-C from now on; the future is ready when one came.
+///
+/// # Errors
+/// A failure of the system to listen.
+pub fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::new(Exit::Failure, "internal", format!("Signals cannot be listened for: {error}."), "Try again.")
+    };
+    #[cfg(unix)]
+    let mut signals = {
+        use tokio::signal::unix::{SignalKind, signal};
+        (signal(SignalKind::terminate()).map_err(failed)?, signal(SignalKind::interrupt()).map_err(failed)?)
+    };
+    #[cfg(not(unix))]
+    drop(failed);
+    Ok(async move {
+        #[cfg(unix)]
+        tokio::select! { _ = signals.0.recv() => {}, _ = signals.1.recv() => {} }
+        #[cfg(not(unix))]
+        drop(tokio::signal::ctrl_c().await);
+    })
+}
+
+/// Random bytes for a secret.
+///
+/// # Errors
+/// A failure of the system to give any.
+pub fn random_bytes() -> Result<[u8; 32], Failure> {
+    let entropy = turnstone::Entropy::system();
+    let mut bytes = [0u8; 32];
+    let (first, second) = bytes.split_at_mut(16);
+    first.copy_from_slice(&entropy.next()?.to_be_bytes());
+    second.copy_from_slice(&entropy.next()?.to_be_bytes());
+    Ok(bytes)
 }
