@@ -10,7 +10,7 @@ use turnstone::{Durability, Options, Remote, Store};
 use turnstone_protocol::Problem;
 use turnstone_protocol::wire::{PullRequest, PushRequest};
 use turnstone_server::service::Settings;
-use turnstone_server::storage::sqlite::{SqliteOptions, SqliteStorage, Synchronous};
+use turnstone_server::storage::sqlite::{SqliteOptions, SqliteStorage};
 use turnstone_server::{Principal, Service};
 
 use super::{remote, schema};
@@ -31,9 +31,7 @@ pub(crate) struct Inside {
 
 impl Inside {
     pub(crate) fn open(database: &Path, takes_pushes: bool) -> Result<Arc<Self>> {
-        let options =
-            SqliteOptions { path: database.into(), synchronous: Synchronous::Full, new_epoch: false, random: [3; 32] };
-        let storage = Arc::new(SqliteStorage::open(&options)?);
+        let storage = Arc::new(SqliteStorage::open(&SqliteOptions::new(database, [3; 32]))?);
         let service = Service::open(storage, Settings::from(&remote::config(database)?))?;
         Ok(Arc::new(Self { service, takes_pushes, spent: Mutex::default() }))
     }
