@@ -31,6 +31,25 @@ pub struct SyncReport {
     pub ms: u64,
 }
 
+impl SyncReport {
+    /// What came after `before`.
+    pub(crate) const fn since(&self, before: &Self) -> Self {
+        Self {
+            groups_pushed: self.groups_pushed - before.groups_pushed,
+            applied: self.applied - before.applied,
+            merged: self.merged - before.merged,
+            rejected: self.rejected - before.rejected,
+            waiting: self.waiting,
+            rows_pulled: self.rows_pulled - before.rows_pulled,
+            overlaps: self.overlaps - before.overlaps,
+            bytes_up: self.bytes_up - before.bytes_up,
+            bytes_down: self.bytes_down - before.bytes_down,
+            requests: self.requests - before.requests,
+            ms: self.ms,
+        }
+    }
+}
+
 /// A refused change: read it, repair the row, send it again.
 #[derive(Clone, PartialEq, Serialize)]
 #[non_exhaustive]

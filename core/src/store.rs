@@ -39,6 +39,7 @@ impl Store {
         let driver = Driver::new(&options, database.clone(), Arc::clone(&hub))?;
         let store = Self { shared: Arc::new(Shared { database, hub, driver }) };
         store.listen();
+        store.shared.driver.start()?;
         Ok(store)
     }
 

@@ -1,27 +1,91 @@
 //! The only loop of a client: feeds events to the sync machine and runs its commands. The only place that starts
 //! threads and arms timers.
+//!
+//! A store that only reads and writes starts nothing. The first sync, watch or `auto_sync` starts a small runtime of
+//! its own: one thread for the network, a few that may wait for the disk. Nothing of it runs on the app's executor.
+
+mod answers;
+mod commands;
+mod local;
+mod run;
+mod wire;
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::time::Duration;
 
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
+use turnstone_engine::sync::{Config, Event};
+
+use self::run::{Loop, Message, Setup};
+use self::wire::Wire;
 use crate::Error;
+use crate::clock::{Clock, Entropy};
 use crate::observe::{Hub, Offload, View};
-use crate::options::Options;
+use crate::options::{Link, Options, Remote};
 use crate::report::SyncReport;
 use crate::storage::Database;
+use crate::transport::{TokenProvider, Transport};
 
-/// The driver of one store. It starts a thread only when something needs one.
+/// How long closing waits for the transaction under way.
+const STOP_PATIENCE: Duration = Duration::from_secs(10);
+/// Threads that may wait for the disk or for a token.
+const BLOCKING_THREADS_MAX: usize = 8;
+
+/// The driver of one store.
 pub(crate) struct Driver {
     view: View,
+    hub: Arc<Hub>,
+    server: Option<Server>,
+    config: Config,
+    clock: Clock,
+    entropy: Entropy,
+    knock: Knock,
+    engine: Mutex<Engine>,
+}
+
+/// The server a store syncs with.
+struct Server {
+    wire: Arc<Wire>,
+    tokens: Arc<dyn TokenProvider>,
+}
+
+/// The threads, once something needed them.
+enum Engine {
+    Cold,
+    Warm(Runtime),
+    Stopped,
 }
 
 /// Tells the driver that something happened. Never waits.
 #[derive(Clone)]
-pub(crate) struct Knock {}
+pub(crate) struct Knock {
+    to_loop: Arc<OnceLock<UnboundedSender<Message>>>,
+    work_pending: Arc<AtomicBool>,
+}
 
 impl Driver {
-    pub(crate) fn new(options: &Options, database: Database, _hub: Arc<Hub>) -> Result<Self, Error> {
-        Ok(Self { view: View::new(database, options.remote.is_some()) })
+    pub(crate) fn new(options: &Options, database: Database, hub: Arc<Hub>) -> Result<Self, Error> {
+        let server = options.remote.as_ref().map(Server::new).transpose()?;
+        let poll_ms = options.poll.map(|every| u64::try_from(every.as_millis()).unwrap_or(u64::MAX));
+        Ok(Self {
+            view: View::new(database, options.storage.entropy.clone(), server.is_some()),
+            hub,
+            server,
+            config: Config { auto: options.auto_sync, poll_ms, ..Config::default() },
+            clock: options.storage.clock.clone(),
+            entropy: options.storage.entropy.clone(),
+            knock: Knock { to_loop: Arc::default(), work_pending: Arc::default() },
+            engine: Mutex::new(Engine::Cold),
+        })
+    }
+
+    /// Starts what runs by itself, if anything does.
+    pub(crate) fn start(&self) -> Result<(), Error> {
+        if self.config.auto && self.server.is_some() { self.loop_sender().map(drop) } else { Ok(()) }
     }
 
     pub(crate) fn view(&self) -> View {
@@ -29,26 +93,125 @@ impl Driver {
     }
 
     pub(crate) fn knock(&self) -> Knock {
-        Knock {}
+        self.knock.clone()
     }
 
     /// Where blocking reads run.
     pub(crate) fn offload(&self) -> Result<Offload, Error> {
-        Err(Error::Internal { what: "not built yet" })
+        self.warm(&mut self.engine()).map(Offload)
     }
 
     /// Asks for a sync, and gives what it comes to.
     pub(crate) fn sync(&self) -> Result<impl Future<Output = Result<SyncReport, Error>> + Send + use<>, Error> {
-        Ok(async { Err(Error::Internal { what: "not built yet" }) })
+        let (reply, answer) = oneshot::channel();
+        self.loop_sender()?.send(Message::Sync(reply)).map_err(|_| Error::Closed)?;
+        Ok(async { answer.await.unwrap_or(Err(Error::Closed)) })
     }
 
-    /// Ends the loop and waits for it.
-    pub(crate) fn stop(&self) {}
+    /// Ends the loop and waits for it. What it had begun in the database is done or undone then.
+    pub(crate) fn stop(&self) {
+        let engine = std::mem::replace(&mut *self.engine(), Engine::Stopped);
+        let Engine::Warm(runtime) = engine else { return };
+        if let Some(to_loop) = self.knock.to_loop.get() {
+            let (reply, stopped) = mpsc::sync_channel(1);
+            let sent = to_loop.send(Message::Stop(reply)).is_ok();
+            // On one of the loop's own threads (a token provider that drops the last handle) waiting would be for ever.
+            let is_own = Handle::try_current().is_ok_and(|current| current.id() == runtime.handle().id());
+            if sent && !is_own {
+                let _ = stopped.recv_timeout(STOP_PATIENCE);
+            }
+        }
+        runtime.shutdown_background();
+    }
+
+    fn engine(&self) -> MutexGuard<'_, Engine> {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The runtime, started if need be.
+    fn warm(&self, engine: &mut Engine) -> Result<Handle, Error> {
+        match engine {
+            Engine::Warm(runtime) => return Ok(runtime.handle().clone()),
+            Engine::Stopped => return Err(Error::Closed),
+            Engine::Cold => {}
+        }
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .max_blocking_threads(BLOCKING_THREADS_MAX)
+            .thread_name("turnstone")
+            .enable_all()
+            .build()
+            .map_err(|_| Error::Internal { what: "the system gave no thread" })?;
+        let handle = runtime.handle().clone();
+        *engine = Engine::Warm(runtime);
+        Ok(handle)
+    }
+
+    /// The way to the loop, started if need be.
+    fn loop_sender(&self) -> Result<UnboundedSender<Message>, Error> {
+        let mut engine = self.engine();
+        let server = self.server.as_ref().ok_or(Error::NoRemote)?;
+        let runtime = self.warm(&mut engine)?;
+        if let Some(to_loop) = self.knock.to_loop.get() {
+            return Ok(to_loop.clone());
+        }
+        let (to_loop, inbox) = tokio::sync::mpsc::unbounded_channel();
+        let seed = self.entropy.next()? as u64;
+        let setup = Setup {
+            view: self.view.clone(),
+            hub: Arc::clone(&self.hub),
+            wire: Arc::clone(&server.wire),
+            tokens: Arc::clone(&server.tokens),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            runtime: runtime.clone(),
+            work_pending: Arc::clone(&self.knock.work_pending),
+            to_loop: to_loop.clone(),
+        };
+        runtime.spawn(Loop::new(setup, self.config, seed).run(inbox));
+        let _ = self.knock.to_loop.set(to_loop.clone());
+        Ok(to_loop)
+    }
+}
+
+impl Server {
+    fn new(remote: &Remote) -> Result<Self, Error> {
+        let transport: Arc<dyn Transport> = match &remote.link {
+            #[cfg(feature = "http")]
+            Link::Http { url, timeouts, plain } => {
+                Arc::new(crate::transport::HttpTransport::new(url, *timeouts, *plain)?)
+            }
+            Link::Custom(transport) => Arc::clone(transport),
+        };
+        Ok(Self { wire: Arc::new(Wire::new(transport)), tokens: Arc::clone(&remote.tokens) })
+    }
 }
 
 impl Knock {
-    pub(crate) fn work_pending(&self) {}
-    pub(crate) fn token_changed(&self) {}
-    pub(crate) fn network_changed(&self, _up: bool) {}
-    pub(crate) fn poked(&self) {}
+    /// Local writes committed. One message stands for all that come before it is read.
+    pub(crate) fn work_pending(&self) {
+        if let Some(to_loop) = self.to_loop.get()
+            && !self.work_pending.swap(true, Ordering::AcqRel)
+        {
+            let _ = to_loop.send(Message::Work);
+        }
+    }
+
+    pub(crate) fn token_changed(&self) {
+        self.tell(Event::TokenChanged);
+    }
+
+    pub(crate) fn network_changed(&self, up: bool) {
+        self.tell(Event::Network { up });
+    }
+
+    pub(crate) fn poked(&self) {
+        self.tell(Event::Poked);
+    }
+
+    fn tell(&self, event: Event) {
+        if let Some(to_loop) = self.to_loop.get() {
+            let _ = to_loop.send(Message::Event(event));
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use turnstone_protocol::Class;
 
 use super::live::Live;
@@ -37,7 +37,7 @@ pub struct Status {
 }
 
 /// What went wrong last.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastError {
     /// A stable code.
     pub code: String,

@@ -2,59 +2,150 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{NextAttempt, Phase, RowState, Status};
+use rusqlite::{Connection, OptionalExtension};
+use turnstone_protocol::Gid;
+
+use super::{LastError, NextAttempt, Phase, RowState, Status};
 use crate::Error;
+use crate::clock::Entropy;
 use crate::report::{DeadLetter, StateHash};
-use crate::storage::Database;
+use crate::storage::{Database, Key};
+use crate::sync::{self, RetryRefused, RowSync};
 
 /// What the driver does now. Everything else of a status is in the database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Doing {
+    /// Whether the driver runs; what follows comes from the database otherwise.
+    pub(crate) is_running: bool,
     pub(crate) phase: Phase,
     pub(crate) next_attempt: Option<NextAttempt>,
+    pub(crate) last_error: Option<LastError>,
+    pub(crate) last_synced_at_ms: Option<u64>,
 }
 
 /// Reads what a store shows of itself. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct View {
     pub(crate) database: Database,
-    pub(crate) doing: Arc<Mutex<Doing>>,
-    pub(crate) has_remote: bool,
-}
-
-fn unbuilt<T>() -> Result<T, Error> {
-    Err(Error::Internal { what: "not built yet" })
+    entropy: Entropy,
+    doing: Arc<Mutex<Doing>>,
+    has_remote: bool,
 }
 
 impl View {
-    pub(crate) fn new(database: Database, has_remote: bool) -> Self {
-        let doing = Doing { phase: Phase::Idle, next_attempt: None };
-        Self { database, doing: Arc::new(Mutex::new(doing)), has_remote }
+    pub(crate) fn new(database: Database, entropy: Entropy, has_remote: bool) -> Self {
+        let doing = Doing {
+            is_running: false,
+            phase: Phase::Idle,
+            next_attempt: None,
+            last_error: None,
+            last_synced_at_ms: None,
+        };
+        Self { database, entropy, doing: Arc::new(Mutex::new(doing)), has_remote }
     }
 
-    /// Where the store stands.
+    /// What the driver does now.
+    pub(crate) fn doing(&self) -> Doing {
+        self.doing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The driver does something else now.
+    pub(crate) fn update(&self, change: impl FnOnce(&mut Doing)) {
+        change(&mut self.doing.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Where the store stands: one consistent read of the database, beside what the driver does.
     pub(crate) fn status(&self) -> Result<Status, Error> {
-        let _doing = *self.doing.lock().unwrap_or_else(PoisonError::into_inner);
-        unbuilt()
+        let (counts, saved_error, saved_synced) = self.database.read(|reader| {
+            let conn = reader.conn();
+            let error: Option<String> = meta(conn, Key::LastError)?;
+            let synced: Option<i64> = meta(conn, Key::LastSyncedMs)?;
+            Ok((sync::status_counts(conn)?, error, synced))
+        })?;
+        let mut doing = self.doing();
+        if !doing.is_running {
+            doing.last_error = saved_error.and_then(|text| serde_json::from_str(&text).ok());
+            doing.last_synced_at_ms = saved_synced.map(i64::cast_unsigned);
+        }
+        Ok(Status {
+            pending_groups: counts.pending_groups,
+            pending_ops: counts.pending_ops,
+            parked_groups: counts.parked_groups,
+            oldest_pending_at_ms: counts.oldest_pending_at_ms,
+            dead_letters: counts.dead_letters,
+            last_error: doing.last_error,
+            last_synced_at_ms: doing.last_synced_at_ms,
+            next_attempt: doing.next_attempt,
+            phase: doing.phase,
+            has_remote: self.has_remote,
+        })
     }
 
     /// Where a row stands.
-    pub(crate) fn row_state(&self, _table: &str, _id: &str) -> Result<RowState, Error> {
-        unbuilt()
+    pub(crate) fn row_state(&self, table: &str, id: &str) -> Result<RowState, Error> {
+        let Some(known) = self.database.schema().table(table) else {
+            return Err(Error::UnknownTable { table: table.to_owned() });
+        };
+        if known.local_only {
+            return Ok(RowState::Synced);
+        }
+        let state = self.database.read(|reader| sync::row_state(reader.conn(), table, id))?;
+        let doing = self.doing();
+        Ok(match state {
+            RowSync::Synced => RowState::Synced,
+            RowSync::Saved => RowState::Saved,
+            RowSync::Failed { code } => RowState::Failed { reason: code },
+            RowSync::Sending { .. } if doing.phase == Phase::Pushing => RowState::Sending,
+            RowSync::Sending { attempts } => {
+                RowState::Retrying { n: attempts, at_ms: doing.next_attempt.map(|next| next.at_ms) }
+            }
+        })
     }
 
     /// Every refused change.
     pub(crate) fn dead_letters(&self) -> Result<Vec<DeadLetter>, Error> {
-        unbuilt()
+        let letters = self.database.read(|reader| sync::dead_letters(reader.conn()))?;
+        Ok(letters.into_iter().map(public).collect())
     }
 
     /// Sends a refused change again.
-    pub(crate) fn retry_dead_letter(&self, _id: i64) -> Result<(), Error> {
-        unbuilt()
+    pub(crate) fn retry_dead_letter(&self, id: i64) -> Result<(), Error> {
+        let random = (self.entropy.next()?, self.entropy.next()?);
+        let ids = fastrand::Rng::with_seed(random.1 as u64);
+        let done = self.database.system(|sys| {
+            let mut ids = ids.clone();
+            let now_ms = sys.now().wall_ms;
+            let mut next = || Gid::from_parts(now_ms, ids.u128(..));
+            sync::retry_dead_letter(sys, id, Gid::from_parts(now_ms, random.0), &mut next)
+        })?;
+        done.map_err(|refused| match refused {
+            RetryRefused::Unknown => Error::DeadLetterMissing,
+            RetryRefused::RowGone => Error::DeadLetterStale,
+        })
     }
 
     /// The hash of the base layer.
     pub(crate) fn state_hash(&self) -> Result<StateHash, Error> {
-        unbuilt()
+        let schema = self.database.schema();
+        let state = self.database.read(|reader| sync::state_hash(reader.conn(), schema))?;
+        Ok(StateHash { at: state.at, rows: state.rows, hash: state.hash })
     }
+}
+
+fn public(letter: sync::DeadLetter) -> DeadLetter {
+    DeadLetter {
+        id: letter.id,
+        gid: letter.gid,
+        n: letter.n,
+        code: letter.code,
+        fields: letter.fields,
+        ops: letter.ops,
+        attempts: letter.attempts,
+        at_ms: letter.at_ms,
+    }
+}
+
+fn meta<T: rusqlite::types::FromSql>(conn: &Connection, key: Key) -> Result<Option<T>, Error> {
+    let mut found = conn.prepare_cached("SELECT value FROM _ts_meta WHERE key = ?1")?;
+    Ok(found.query_row([key.as_str()], |row| row.get(0)).optional()?)
 }

@@ -45,8 +45,14 @@ pub(crate) enum Key {
     Renewed,
     /// 1 while the feed is read again from its beginning. Sync.
     FullPull,
-    /// Milliseconds left of the server's `Retry-After`. The driver.
+    /// Milliseconds left of the server's `Retry-After` for pushes. The driver.
     RetryAfterMs,
+    /// The same for pulls. The driver.
+    PullRetryAfterMs,
+    /// What went wrong last, as JSON (`LastError`); none once everything was synced again. The driver.
+    LastError,
+    /// When everything was last pushed and pulled, in ms since 1970. The driver.
+    LastSyncedMs,
 }
 
 impl Key {
@@ -75,6 +81,9 @@ impl Key {
             Self::Renewed => "renewed",
             Self::FullPull => "full_pull",
             Self::RetryAfterMs => "retry_after_ms",
+            Self::PullRetryAfterMs => "pull_retry_after_ms",
+            Self::LastError => "last_error",
+            Self::LastSyncedMs => "last_synced_ms",
         }
     }
 }

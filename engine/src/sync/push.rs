@@ -171,11 +171,10 @@ impl Sync {
     pub(super) fn advance_push(&mut self, now: Now, out: &mut Vec<Command>) {
         match self.push.state {
             PushState::Rest if self.push.more => self.seal(out),
+            PushState::Rest if self.push.round_open && self.push.settling > 0 => {}
             PushState::Rest if self.push.round_open => {
-                if self.push.settling == 0 {
-                    self.end_round(now);
-                    self.advance_push(now, out);
-                }
+                self.end_round(now);
+                self.advance_push(now, out);
             }
             PushState::Rest if self.push.look => {
                 self.push.look = false;

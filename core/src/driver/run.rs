@@ -1,0 +1,270 @@
+//! The loop: one message at a time, turned into events for the machine.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+use turnstone_engine::sync::{BatchId, Command, Config, Event, Failure, Flight, Lane, Now, Phase, Sync, Wake, Why};
+use turnstone_protocol::Epoch;
+use turnstone_protocol::wire::{HelloAnswer, PullAnswer, PushAnswer};
+
+use super::local::{Done, Job, Place};
+use super::wire::{Packed, Wire};
+use crate::Error;
+use crate::clock::{Clock, Entropy};
+use crate::observe::{Hub, NextAttempt, View};
+use crate::report::SyncReport;
+use crate::sync::{Batch, Sent};
+use crate::transport::{TokenError, TokenProvider};
+
+/// The longest sleep in one go: timers of the system stand still while a phone sleeps, the machine's clock does not.
+const SLEEP_MS_MAX: u64 = 30_000;
+
+/// What reaches the loop.
+pub(super) enum Message {
+    /// An app waits for a sync.
+    Sync(oneshot::Sender<Result<SyncReport, Error>>),
+    /// Local writes committed.
+    Work,
+    /// An event that needs nothing else.
+    Event(Event),
+    /// The loop must end.
+    Stop(mpsc::SyncSender<()>),
+    /// The database did what was asked.
+    Local(Done),
+    /// A token came, or did not.
+    Token(Result<String, TokenError>),
+    /// What the server says of itself.
+    Hello(Flight, Result<Box<HelloAnswer>, Failure>),
+    /// The answer to a push.
+    Pushed(Flight, Result<Box<PushAnswer>, Failure>),
+    /// A page.
+    Fetched(Flight, Result<Box<PullAnswer>, Failure>),
+}
+
+/// What the loop stands on.
+pub(super) struct Setup {
+    pub(super) view: View,
+    pub(super) hub: Arc<Hub>,
+    pub(super) wire: Arc<Wire>,
+    pub(super) tokens: Arc<dyn TokenProvider>,
+    pub(super) clock: Clock,
+    pub(super) entropy: Entropy,
+    pub(super) runtime: tokio::runtime::Handle,
+    pub(super) work_pending: Arc<AtomicBool>,
+    pub(super) to_loop: UnboundedSender<Message>,
+}
+
+/// A call that waits for a sync, and what had been done before it.
+pub(super) struct Waiter {
+    pub(super) reply: oneshot::Sender<Result<SyncReport, Error>>,
+    pub(super) before: SyncReport,
+    pub(super) since_ms: u64,
+}
+
+/// A sealed batch; packed ahead where it is known how it will travel.
+pub(super) struct Sealed {
+    pub(super) batch: Arc<Batch>,
+    pub(super) packed: Option<Packed>,
+}
+
+/// Where a page was asked from.
+#[derive(Clone)]
+pub(super) struct Asked {
+    pub(super) cursor: Option<String>,
+    pub(super) full: bool,
+}
+
+/// A page that arrived.
+pub(super) struct Arrived {
+    /// Taken when it is applied.
+    pub(super) answer: Option<Box<PullAnswer>>,
+    pub(super) asked: Asked,
+    pub(super) cursor: String,
+}
+
+/// The loop's state.
+pub(super) struct Loop {
+    pub(super) setup: Setup,
+    pub(super) machine: Sync,
+    pub(super) queue: VecDeque<Job>,
+    pub(super) is_busy: bool,
+    pub(super) stopping: Option<mpsc::SyncSender<()>>,
+    pub(super) token: Arc<str>,
+    pub(super) place: Option<Place>,
+    /// Requests that wait until the place is known.
+    pub(super) unplaced: Vec<Command>,
+    pub(super) flights: BTreeMap<Flight, AbortHandle>,
+    pub(super) batches: BTreeMap<BatchId, Sealed>,
+    pub(super) pushes: BTreeMap<Flight, (Arc<[Sent]>, Option<Asked>)>,
+    pub(super) answers: BTreeMap<Flight, (Box<PushAnswer>, Arc<[Sent]>)>,
+    pub(super) asked: BTreeMap<Flight, Asked>,
+    pub(super) pages: BTreeMap<Flight, Arrived>,
+    pub(super) epoch: Option<Epoch>,
+    pub(super) stable: u64,
+    pub(super) stable_done: u64,
+    pub(super) totals: SyncReport,
+    pub(super) waiters: Vec<Waiter>,
+    /// The last failure of the database, for those who wait.
+    pub(super) failed: Option<Error>,
+    pub(super) synced_saved_ms: u64,
+    shown: Option<(Phase, Option<Wake>)>,
+}
+
+impl Loop {
+    pub(super) fn new(setup: Setup, config: Config, seed: u64) -> Self {
+        Self {
+            setup,
+            machine: Sync::new(config, seed),
+            queue: VecDeque::from([Job::Begin]),
+            is_busy: false,
+            stopping: None,
+            token: Arc::from(""),
+            place: None,
+            unplaced: Vec::new(),
+            flights: BTreeMap::new(),
+            batches: BTreeMap::new(),
+            pushes: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            pages: BTreeMap::new(),
+            epoch: None,
+            stable: 0,
+            stable_done: 0,
+            totals: SyncReport::default(),
+            waiters: Vec::new(),
+            failed: None,
+            synced_saved_ms: 0,
+            shown: None,
+        }
+    }
+
+    /// Runs until it is told to stop.
+    pub(super) async fn run(mut self, mut inbox: UnboundedReceiver<Message>) {
+        self.pump();
+        loop {
+            let message = tokio::select! {
+                biased;
+                message = inbox.recv() => message,
+                () = sleep(self.sleep_ms()) => Some(Message::Event(Event::Tick)),
+            };
+            let Some(message) = message else { break };
+            self.take(message);
+            if self.stopping.is_some() && !self.is_busy {
+                break;
+            }
+        }
+        self.end().await;
+    }
+
+    pub(super) fn now(&self) -> Now {
+        let moment = self.setup.clock.now();
+        Now { mono_ms: moment.boot_ms, wall_ms: moment.wall_ms }
+    }
+
+    fn sleep_ms(&self) -> Option<u64> {
+        let wake = self.machine.wake()?;
+        Some(wake.at_ms.saturating_sub(self.now().mono_ms).clamp(1, SLEEP_MS_MAX))
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Stop(reply) => self.stop(reply),
+            Message::Local(done) => self.take_done(done),
+            _ if self.stopping.is_some() => {}
+            Message::Sync(reply) => {
+                let waiter = Waiter { reply, before: self.report(), since_ms: self.now().mono_ms };
+                self.waiters.push(waiter);
+                self.feed(Event::Requested);
+            }
+            Message::Work => {
+                self.setup.work_pending.store(false, Ordering::Release);
+                self.feed(Event::WorkPending);
+            }
+            Message::Event(event) => self.feed(event),
+            Message::Token(result) => self.take_token(result),
+            Message::Hello(flight, result) => self.take_hello(flight, result),
+            Message::Pushed(flight, result) => self.take_pushed(flight, result),
+            Message::Fetched(flight, result) => self.take_fetched(flight, result),
+        }
+    }
+
+    /// Gives an event to the machine and does what it says.
+    pub(super) fn feed(&mut self, event: Event) {
+        let now = self.now();
+        for command in self.machine.handle(event, now) {
+            self.execute(command);
+        }
+        self.pump();
+        self.show(now);
+    }
+
+    /// What was done since the loop began, as far as a report tells.
+    pub(super) fn report(&self) -> SyncReport {
+        let (requests, bytes_up, bytes_down) = self.setup.wire.traffic();
+        SyncReport { requests, bytes_up, bytes_down, ..self.totals }
+    }
+
+    /// Shows what the loop does now, if that changed.
+    fn show(&mut self, now: Now) {
+        let phase = self.machine.phase();
+        let is_waiting = !matches!(phase, Phase::Hello | Phase::Pushing | Phase::Pulling);
+        let wake = self.machine.wake().filter(|wake| is_waiting && wake.why != Why::PullPatience);
+        if self.shown == Some((phase, wake)) {
+            return;
+        }
+        self.shown = Some((phase, wake));
+        let next_attempt = wake.map(|wake| NextAttempt {
+            at_ms: now.wall_ms.saturating_add(wake.at_ms.saturating_sub(now.mono_ms)),
+            why: wake.why,
+        });
+        self.setup.view.update(|doing| {
+            doing.phase = phase;
+            doing.next_attempt = next_attempt;
+        });
+        self.setup.hub.sync_changed();
+    }
+
+    fn stop(&mut self, reply: mpsc::SyncSender<()>) {
+        self.stopping = Some(reply);
+        self.queue.clear();
+        for flight in std::mem::take(&mut self.flights).into_values() {
+            flight.abort();
+        }
+        for waiter in self.waiters.drain(..) {
+            let _ = waiter.reply.send(Err(Error::Closed));
+        }
+    }
+
+    /// Writes down what must outlive the loop, and says that it is over.
+    async fn end(mut self) {
+        let (push_ms, pull_ms) = self.machine.holds_ms(self.now());
+        let mut jobs = Vec::new();
+        for (lane, ms) in [(Lane::Push, push_ms), (Lane::Pull, pull_ms)] {
+            if ms > 0 {
+                jobs.push(Job::Hold(lane, ms));
+            }
+        }
+        jobs.extend(self.unsaved_synced().map(Job::Synced));
+        if !jobs.is_empty() {
+            let database = self.setup.view.database.clone();
+            let work = move || drop(super::local::run_all(&database, &jobs));
+            let _ = self.setup.runtime.spawn_blocking(work).await;
+        }
+        if let Some(reply) = self.stopping.take() {
+            let _ = reply.send(());
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "timers of the client are armed here and nowhere else")]
+async fn sleep(ms: Option<u64>) {
+    match ms {
+        Some(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
+        None => std::future::pending().await,
+    }
+}
