@@ -1,1 +1,5 @@
-//! Helpers for tests of apps and of this crate (coming).
+//! Helpers for tests: a link that loses, doubles, delays and lies, from a seed.
+
+mod faulty;
+
+pub use faulty::{Fault, FaultyTransport};
