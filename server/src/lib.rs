@@ -4,10 +4,15 @@
 //! HTTP nor SQL; [`storage`] is the trait the rules stand on, with SQLite inside; the rest is HTTP around them.
 //! The service is synchronous and takes the time as an argument, so a test or a simulator drives it in process.
 
+mod body;
+mod budget;
 mod clock;
 pub mod config;
 pub mod cursor;
+mod http;
 pub mod key;
+mod problem;
+mod routes;
 mod serve;
 pub mod service;
 pub mod storage;

@@ -78,6 +78,14 @@ impl Service {
         })
     }
 
+    /// Whether the store can be read.
+    ///
+    /// # Errors
+    /// A problem where it cannot.
+    pub fn is_ready(&self) -> Result<(), Problem> {
+        self.read(|view| view.tenant("").map(drop))
+    }
+
     fn read<T>(&self, work: impl FnMut(&dyn View) -> Result<T, StorageError>) -> Result<T, Problem> {
         storage::read(&*self.storage, work).map_err(|error| storage_problem(&error))
     }
