@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::http::{App, router};
 use crate::service::{OpenError, Service, Settings};
 use crate::storage::StorageError;
-use crate::storage::sqlite::{SqliteOptions, SqliteStorage, Synchronous};
+use crate::storage::sqlite::{SqliteOptions, SqliteStorage};
 
 /// The largest head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -118,12 +118,9 @@ impl Server {
 #[expect(clippy::disallowed_methods, reason = "the server's edge: opening a database blocks")]
 async fn open(config: Config, random: [u8; 32]) -> Result<Service, OpenError> {
     let opening = tokio::task::spawn_blocking(move || {
-        let storage = SqliteStorage::open(&SqliteOptions {
-            path: config.database.clone(),
-            synchronous: Synchronous::Full,
-            new_epoch: config.new_epoch,
-            random,
-        })?;
+        let options =
+            SqliteOptions { new_epoch: config.new_epoch, ..SqliteOptions::new(config.database.clone(), random) };
+        let storage = SqliteStorage::open(&options)?;
         Service::open(Arc::new(storage), Settings::from(&config))
     });
     opening.await.unwrap_or(Err(OpenError::Storage(StorageError::GivenUp)))
