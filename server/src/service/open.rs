@@ -82,9 +82,12 @@ impl Service {
         }
         schema.check_supported()?;
         let text = schema.to_canonical_json();
-        if let Some(served) = storage.schema()?.filter(|served| *served != text) {
-            schema::changes(&Schema::from_canonical_json(&served)?, &schema)?;
-            storage.set_schema(&text)?;
+        // A start that changes nothing writes nothing: a server on a full disk still serves what it has.
+        if let Some(served) = storage.schema()? {
+            if served != text {
+                schema::changes(&Schema::from_canonical_json(&served)?, &schema)?;
+                storage.set_schema(&text)?;
+            }
         } else {
             storage.set_schema(&text)?;
         }
