@@ -53,7 +53,8 @@ impl Entry {
             return Err(Refusal::of(Code::TooLarge));
         }
         let app_fits = group.app.as_ref().is_none_or(|app| app.len() <= APP_BYTES_MAX && !app.contains('\0'));
-        if group.schema == 0 || !app_fits || group.ops.iter().any(|op| op.base > WIRE_INTEGER_MAX) {
+        let itself = group.replaces.iter().chain(&group.after).chain(&group.covers).any(|gid| *gid == group.gid);
+        if group.schema == 0 || itself || !app_fits || group.ops.iter().any(|op| op.base > WIRE_INTEGER_MAX) {
             return Err(Refusal::of(Code::Malformed));
         }
         Ok(self)

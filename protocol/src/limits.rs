@@ -6,7 +6,7 @@
 pub const VALUE_BYTES_MAX: usize = 1 << 20;
 /// The largest value any configuration may allow.
 pub const VALUE_BYTES_CEILING: usize = 10 << 20;
-/// The largest row, in bytes of its canonical form.
+/// The largest row, in bytes of the canonical text of its fields.
 pub const ROW_BYTES_MAX: usize = 16 << 20;
 /// The most ops in one group.
 pub const GROUP_OPS_MAX: usize = 10_000;

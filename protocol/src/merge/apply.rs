@@ -2,7 +2,7 @@
 
 use super::field::{Written, arriving_wins};
 use super::fold::count;
-use super::row::{Gone, Refusal, RowState, fits};
+use super::row::{Gone, Refusal, RowState, row_fits};
 use super::stamp::{Stamp, Stamps, WHOLE_ROW};
 use crate::catalogue::Code;
 use crate::hlc::Hlc;
@@ -70,7 +70,7 @@ pub fn apply(row: Option<RowState>, op: &Op, ctx: &Context<'_>) -> Result<Applie
         }
     };
     let (row, lost) = outcome;
-    if !lost && op.kind != OpKind::Delete && !fits(&row.fields) {
+    if !lost && op.kind != OpKind::Delete && !row_fits(&row.fields) {
         return Err(Refusal::of(Code::TooLarge));
     }
     Ok(Applied { row, explain: merge.explain, merged: merge.merged, as_sent: merge.as_sent && !lost, lost })

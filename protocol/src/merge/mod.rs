@@ -19,5 +19,5 @@ mod stamp;
 pub use admit::{admit_op, check_id};
 pub use apply::{Applied, Context, apply, causal_floor};
 pub use fold::fold;
-pub use row::{Gone, Refusal, RowState};
+pub use row::{Gone, Refusal, RowState, row_fits};
 pub use stamp::{Stamp, Stamps};

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::stamp::{Stamp, Stamps};
+use crate::canonical;
 use crate::catalogue::Code;
 use crate::limits::ROW_BYTES_MAX;
-use crate::value::Fields;
+use crate::value::{Fields, Value};
 use crate::wire::Cause;
 
 /// A row, or its tombstone, with the stamps merge needs. A field that is not in `fields` was
@@ -70,7 +71,14 @@ impl std::fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// Whether fields fit into one row.
-pub(super) fn fits(fields: &Fields) -> bool {
-    fields.iter().map(|(name, value)| name.len() + value.byte_len()).sum::<usize>() <= ROW_BYTES_MAX
+/// Whether fields fit into one row: at most `ROW_BYTES_MAX` bytes of canonical text, so that a row always fits into
+/// one answer, whatever its text escapes to. Clients check it before they commit.
+#[must_use]
+pub fn row_fits(fields: &Fields) -> bool {
+    /// A byte of text becomes at most six (`\u0001`).
+    const ESCAPED_BYTES_MAX: usize = 6;
+    /// The digits, quotes and separators of one field.
+    const FIELD_BYTES_MAX: usize = 40;
+    let bound = |(name, value): (&String, &Value)| name.len() + value.byte_len() * ESCAPED_BYTES_MAX + FIELD_BYTES_MAX;
+    fields.iter().map(bound).sum::<usize>() <= ROW_BYTES_MAX || canonical::fields(fields).len() <= ROW_BYTES_MAX
 }
