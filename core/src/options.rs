@@ -72,6 +72,13 @@ impl Options {
         self
     }
 
+    /// The SQLite VFS to open the file with, by its registered name: for tests and simulations that put a disk of
+    /// theirs under the database.
+    pub fn vfs(mut self, name: impl Into<String>) -> Self {
+        self.storage.vfs = Some(name.into());
+        self
+    }
+
     /// The server to sync with. Without one the store works all the same, offline.
     pub fn remote(mut self, remote: Remote) -> Self {
         self.remote = Some(remote);
