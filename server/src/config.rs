@@ -62,14 +62,8 @@ pub struct Limits {
     pub request_expanded_bytes_max: usize,
     /// The most groups in one push.
     pub push_groups_max: usize,
-    /// The most ops in one group.
-    pub group_ops_max: usize,
-    /// The largest group, in bytes of its body as sent.
-    pub group_bytes_max: usize,
     /// The largest value of one field, in bytes.
     pub value_bytes_max: usize,
-    /// The largest row, in bytes of its canonical form.
-    pub row_bytes_max: usize,
     /// The largest sum of the rows one group touches, in bytes; a change of a few small fields in very many very
     /// large rows must be cut into several groups.
     pub group_images_bytes_max: usize,
@@ -93,10 +87,7 @@ impl Default for Limits {
             request_packed_bytes_max: limits::REQUEST_PACKED_BYTES_MAX,
             request_expanded_bytes_max: limits::REQUEST_EXPANDED_BYTES_MAX,
             push_groups_max: limits::PUSH_GROUPS_MAX,
-            group_ops_max: limits::GROUP_OPS_MAX,
-            group_bytes_max: limits::GROUP_BYTES_MAX,
             value_bytes_max: limits::VALUE_BYTES_CEILING,
-            row_bytes_max: limits::ROW_BYTES_MAX,
             group_images_bytes_max: 256 << 20,
             page_rows_max: limits::PAGE_ROWS_MAX,
             page_bytes_max: limits::PAGE_BYTES_MAX,

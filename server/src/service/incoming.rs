@@ -1,11 +1,10 @@
 //! A push entry, read, bounded and admitted before anything is locked.
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
+use turnstone_protocol::entry::Address;
 use turnstone_protocol::hash::sha256;
-use turnstone_protocol::limits::GIDS_MAX;
 use turnstone_protocol::merge::{Refusal, admit_op};
-use turnstone_protocol::op::{Group, Void};
+use turnstone_protocol::op::{Entry, Group, Void};
 use turnstone_protocol::wire::Outcome;
 use turnstone_protocol::{Code, Gid, Hlc, Op, Problem, Schema, canonical};
 
@@ -17,7 +16,7 @@ use crate::storage::Digest;
 pub(super) struct Incoming {
     pub(super) gid: Gid,
     pub(super) seq: u64,
-    /// The hash of its payload; a void has none.
+    /// The hash of its payload; a void, and what cannot be read, has none.
     pub(super) hash: Option<Digest>,
     pub(super) body: Body,
 }
@@ -29,7 +28,7 @@ pub(super) enum Body {
     /// Give the group up.
     Void,
     /// Nothing that could be applied: it only gets its verdict.
-    Refused(Code),
+    Unread(Said),
 }
 
 /// A group that was read.
@@ -58,46 +57,35 @@ impl Incoming {
     /// # Errors
     /// A problem `malformed` if not even its gid and seq can be read: there would be nobody to give a verdict.
     pub(super) fn read(raw: &RawValue, schema: &Schema, limits: &Limits) -> Result<Self, Problem> {
-        let text = raw.get();
-        if text.len() > limits.group_bytes_max {
-            return Self::refused(text, Code::TooLarge);
+        match Entry::read(raw.get()) {
+            Ok(Entry::Group(group)) => Ok(Self::group(group, schema, limits)),
+            Ok(Entry::Void(Void { seq, void })) => Ok(Self { gid: void, seq, hash: None, body: Body::Void }),
+            Err(refusal) => {
+                let title = "An entry needs at least a seq and a gid.";
+                let address = Address::read(raw.get()).ok_or_else(|| Problem::new(Code::Malformed, title))?;
+                // A later version of this server may read what this one cannot: nothing binds the gid to these bytes.
+                Ok(Self { gid: address.gid, seq: address.seq, hash: None, body: Body::Unread(unread(refusal)) })
+            }
         }
-        match serde_json::from_str::<Group>(text) {
-            Ok(group) => Ok(Self::group(group, schema, limits)),
-            Err(_) => match serde_json::from_str::<Void>(text) {
-                Ok(Void { seq, void }) => Ok(Self { gid: void, seq, hash: None, body: Body::Void }),
-                Err(_) => Self::refused(text, Code::Malformed),
-            },
-        }
-    }
-
-    fn refused(text: &str, code: Code) -> Result<Self, Problem> {
-        #[derive(Deserialize)]
-        struct Name {
-            gid: Gid,
-            seq: u64,
-        }
-        let Name { gid, seq } = serde_json::from_str(text)
-            .map_err(|_| Problem::new(Code::Malformed, "A group needs at least a gid and a seq."))?;
-        Ok(Self { gid, seq, hash: Some(sha256(text.as_bytes())), body: Body::Refused(code) })
     }
 
     fn group(group: Group, schema: &Schema, limits: &Limits) -> Self {
         let Group { gid, seq, hlc, schema: version, app: _, after, covers, replaces, ops } = group;
         let (text, ops_at) = payload_text(hlc, version, &ops);
         let hash = Some(sha256(text.as_bytes()));
-        let too_large = ops.len() > limits.group_ops_max || after.len() > GIDS_MAX || covers.len() > GIDS_MAX;
-        if too_large {
-            return Self { gid, seq, hash, body: Body::Refused(Code::TooLarge) };
-        }
-        // A group that takes its own place, or waits for itself, was put together wrongly.
-        if replaces == Some(gid) || after.contains(&gid) || covers.contains(&gid) {
-            return Self { gid, seq, hash, body: Body::Refused(Code::Malformed) };
-        }
         let ops = admit(ops, schema, limits);
         let group = IncomingGroup { hlc, after, covers, replaces, ops, text, ops_at };
         Self { gid, seq, hash, body: Body::Group(Box::new(group)) }
     }
+}
+
+/// What is said of an entry that cannot be read: what a newer client means waits for a newer server.
+fn unread(refusal: Refusal) -> Said {
+    if refusal.code == Code::UnknownIntent { behind(refusal.code) } else { Said::rejected(refusal, 0) }
+}
+
+fn behind(code: Code) -> Said {
+    Said::because(Outcome::SchemaBehind, 0, code)
 }
 
 /// The text `turnstone_protocol::hash::payload` hashes, and where the ops stand in it: written once for the hash and
@@ -121,7 +109,6 @@ fn payload_text(hlc: Hlc, schema: u32, ops: &[Op]) -> (String, std::ops::Range<u
 }
 
 fn admit(ops: Vec<Op>, schema: &Schema, limits: &Limits) -> Result<Vec<Op>, Said> {
-    let behind = |code| Said::because(Outcome::SchemaBehind, 0, code);
     let mut admitted = Vec::with_capacity(ops.len());
     for op in ops {
         let table = schema.table(&op.table).ok_or_else(|| behind(Code::UnknownTable))?;

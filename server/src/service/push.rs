@@ -153,7 +153,7 @@ impl<'a> Session<'a> {
                 Said::because(Outcome::OpExpired, self.head.n, Code::OpExpired)
             }
             Body::Void => Said::new(Outcome::Voided, self.head.n),
-            Body::Refused(code) => Said::because(Outcome::Rejected, self.head.n, code.clone()),
+            Body::Unread(said) => Said { commit: self.head.n, ..said.clone() },
             Body::Group(group) => self.decide(entry, group)?,
         };
         let decided = said.decided_at();
