@@ -96,6 +96,7 @@ impl World {
             incarnation: Incarnation::from_random(id << 8 | 1),
             seq: 0,
             cursor: None,
+            full: false,
             now_ms: NOW_MS,
         }
     }
@@ -121,6 +122,7 @@ pub struct Device {
     pub incarnation: Incarnation,
     pub seq: u64,
     pub cursor: Option<String>,
+    pub full: bool,
     pub now_ms: u64,
 }
 
@@ -158,7 +160,7 @@ impl Device {
             schema: 1,
             cursor: self.cursor.clone(),
             limit,
-            full: false,
+            full: self.full,
         }
     }
 
