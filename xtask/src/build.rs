@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::launch;
+
 /// One built test program.
 pub(crate) struct TestProgram {
     /// How `docs/features.md` names it: the package's folder, and for a file of `tests/` its name behind a slash.
@@ -42,6 +44,12 @@ pub(crate) fn test_programs(root: &Path, targets: Targets) -> Result<Vec<TestPro
         Targets::Unit => command.args(["--lib", "--bins"]),
         Targets::All => command.args(["--lib", "--bins", "--tests"]),
     };
+    if targets == Targets::All {
+        // Some tests run the programs themselves.
+        let mut programs = cargo(root);
+        programs.args(["build", "--workspace", "--locked", "--profile", "ci", "--bins"]);
+        launch::run_shown(&mut programs).map_err(|error| format!("cargo does not start: {error}"))?;
+    }
     let output = command
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
