@@ -27,27 +27,33 @@ struct Plain {
     writer: Mutex<Database>,
 }
 
-/// `GET /notes` streams every note as JSON lines, gzip. `POST /ops` stores a request of zstd-packed notes in one
+/// `GET /notes` streams every note as JSON lines, gzip at its fastest, or unpacked. `POST /ops` stores a request of zstd-packed notes in one
 /// transaction. `GET /next` waits for one change.
 pub(crate) fn routes(path: &Path) -> Result<Router> {
     let writer = Mutex::new(Database::open(path, Durability::Power)?);
     let plain = Arc::new(Plain { path: path.to_path_buf(), writer });
-    let routes = Router::new().route("/notes", get(all_notes)).route("/ops", post(store_ops)).route("/next", get(next));
+    let routes = Router::new()
+        .route("/notes", get(|state| all_notes(state, flate2::Compression::fast())))
+        .route("/notes-unpacked", get(|state| all_notes(state, flate2::Compression::none())))
+        .route("/ops", post(store_ops))
+        .route("/next", get(next));
     Ok(routes.layer(axum::extract::DefaultBodyLimit::disable()).with_state(plain))
 }
 
 #[expect(clippy::disallowed_methods, reason = "reading SQLite belongs on a thread of its own")]
-async fn all_notes(State(plain): State<Arc<Plain>>) -> impl IntoResponse {
+async fn all_notes(State(plain): State<Arc<Plain>>, level: flate2::Compression) -> impl IntoResponse {
     let (sender, mut receiver) = mpsc::channel::<Bytes>(4);
-    tokio::task::spawn_blocking(move || stream_notes(&plain.path, &sender).map_err(|error| eprintln!("{error}")));
+    tokio::task::spawn_blocking(move || {
+        stream_notes(&plain.path, level, &sender).map_err(|error| eprintln!("{error}"))
+    });
     let pieces = futures_util::stream::poll_fn(move |context| receiver.poll_recv(context));
     Body::from_stream(futures_util::StreamExt::map(pieces, Ok::<_, std::convert::Infallible>))
 }
 
-fn stream_notes(path: &Path, sender: &mpsc::Sender<Bytes>) -> Result<()> {
+fn stream_notes(path: &Path, level: flate2::Compression, sender: &mpsc::Sender<Bytes>) -> Result<()> {
     let database = Database::open(path, Durability::Power)?;
     let mut select = database.sql("SELECT id, title, body, updated_at, pinned, tag FROM notes ORDER BY id")?;
-    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), level);
     for (number, note) in select.query_map([], note_from)?.enumerate() {
         serde_json::to_writer(&mut packer, &note?)?;
         packer.write_all(b"\n")?;
