@@ -58,7 +58,7 @@ enum Command {
     Demo(demo::Args),
     /// One device of the demo: JSON lines on stdin and stdout.
     #[command(hide = true)]
-    Device(device::Args),
+    Device,
 }
 
 /// Runs the command that the process was started with.
@@ -112,7 +112,7 @@ impl Cli {
             Command::Token(args) => token::run(output, &args),
             Command::Proxy(args) => proxy::run(output, &args),
             Command::Demo(args) => demo::run(output, &args),
-            Command::Device(args) => device::run(&global, &args),
+            Command::Device => device::run(&global),
         }
     }
 }

@@ -75,11 +75,11 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
     Ok(runtime.block_on(future))
 }
 
-/// Listens for SIGTERM and Ctrl-C from now on; the future is ready when one came.
+/// Listens for SIGTERM and Ctrl-C from now on, and for the end of stdin if asked; the future is ready when one came.
 ///
 /// # Errors
 /// A failure of the system to listen.
-pub fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+pub fn stop_signal(with_stdin: bool) -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     let failed = |error: std::io::Error| {
         Failure::new(Exit::Failure, "internal", format!("Signals cannot be listened for: {error}."), "Try again.")
     };
@@ -90,11 +90,24 @@ pub fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failur
     };
     #[cfg(not(unix))]
     drop(failed);
+    let (stdin, stdin_closed) = tokio::sync::oneshot::channel::<()>();
+    let kept = if with_stdin {
+        // A read of stdin cannot be cancelled, so it gets a thread that nobody waits for.
+        std::thread::spawn(move || {
+            drop(std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
+            drop(stdin);
+        });
+        None
+    } else {
+        Some(stdin)
+    };
     Ok(async move {
+        // While this end is kept, the other one stays silent.
+        let _kept = kept;
         #[cfg(unix)]
-        tokio::select! { _ = signals.0.recv() => {}, _ = signals.1.recv() => {} }
+        tokio::select! { _ = signals.0.recv() => {}, _ = signals.1.recv() => {}, _ = stdin_closed => {} }
         #[cfg(not(unix))]
-        drop(tokio::signal::ctrl_c().await);
+        tokio::select! { _ = tokio::signal::ctrl_c() => {}, _ = stdin_closed => {} }
     })
 }
 

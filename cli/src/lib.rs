@@ -6,6 +6,7 @@ pub mod clock_offset;
 pub mod command;
 mod commands;
 pub mod demo;
+pub mod device;
 pub mod edge;
 pub mod exit;
 pub mod failure;

@@ -89,7 +89,7 @@ pub(crate) fn run(output: Output, args: &Args) -> Result<Exit, Failure> {
 }
 
 async fn carry(output: Output, config: LinkConfig) -> Result<Exit, Failure> {
-    let stop = edge::stop_signal()?;
+    let stop = edge::stop_signal(false)?;
     let (to, seed, addr) = (config.to.clone(), config.seed, config.listen);
     let link = Link::start(config).await.map_err(|error| {
         Failure::new(

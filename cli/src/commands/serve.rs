@@ -46,6 +46,9 @@ pub(crate) struct Args {
     /// How long accepted requests may take to finish once the server was asked to stop.
     #[arg(long, default_value_t = 10_000, value_name = "MS")]
     drain_ms: u64,
+    /// Stop when stdin closes too: for a server that must not outlive the process that started it.
+    #[arg(long)]
+    stop_with_stdin: bool,
 }
 
 #[derive(Serialize)]
@@ -84,18 +87,13 @@ pub(crate) fn run(global: &Global, output: Output, args: &Args) -> Result<Exit, 
     if let Some(hours) = args.stable_after {
         config.stable_after_ms = hours.saturating_mul(3_600_000);
     }
-    edge::block_on(serve(output, args.listen, config, listening))?
+    edge::block_on(serve(output, args, config, listening))?
 }
 
-async fn serve(
-    output: Output,
-    addr: SocketAddr,
-    config: Config,
-    mut listening: Listening<'_>,
-) -> Result<Exit, Failure> {
+async fn serve(output: Output, args: &Args, config: Config, mut listening: Listening<'_>) -> Result<Exit, Failure> {
     // Listening for the signal comes first: one that arrives right after the start drains too.
-    let stop = edge::stop_signal()?;
-    let server = Server::bind(addr, config).await.map_err(|error| failed(&error))?;
+    let stop = edge::stop_signal(args.stop_with_stdin)?;
+    let server = Server::bind(args.listen, config).await.map_err(|error| failed(&error))?;
     listening.listening = format!("http://{}", server.local_addr());
     output.result(&listening, || {
         let token = listening.token.as_ref().map(|token| format!("token {token}\n")).unwrap_or_default();
