@@ -137,6 +137,21 @@ pub struct Synced {
 }
 
 impl Synced {
+    /// Adds what another sync did.
+    pub fn append(&mut self, other: &Self) {
+        self.quiet = other.quiet;
+        self.attempts += other.attempts;
+        self.groups_pushed += other.groups_pushed;
+        self.merged += other.merged;
+        self.rejected += other.rejected;
+        self.rows_pulled += other.rows_pulled;
+        self.overlaps += other.overlaps;
+        self.bytes_up += other.bytes_up;
+        self.bytes_down += other.bytes_down;
+        self.requests += other.requests;
+        self.last_failure.clone_from(&other.last_failure);
+    }
+
     /// Adds what one attempt did.
     pub fn add(&mut self, report: &SyncReport) {
         self.groups_pushed += report.groups_pushed;

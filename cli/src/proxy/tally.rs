@@ -18,6 +18,13 @@ macro_rules! tally {
             $(pub(super) $name: AtomicU64,)*
         }
 
+        impl Summary {
+            /// Adds what another link did.
+            pub fn add(&mut self, other: &Self) {
+                $(self.$name += other.$name;)*
+            }
+        }
+
         impl Tally {
             pub(super) fn summary(&self) -> Summary {
                 Summary { $($name: self.$name.load(Ordering::Relaxed),)* }
