@@ -96,7 +96,9 @@ fn files_that_are_not_ours_are_left_alone() {
     let theirs = rusqlite::Connection::open(&path).unwrap();
     theirs.execute_batch("CREATE TABLE recipes (cake TEXT)").unwrap();
     drop(theirs);
+    let before = std::fs::read(&path).unwrap();
     assert_eq!(open(&folder, false).err(), Some(StorageError::NotOurs));
+    assert_eq!(std::fs::read(&path).unwrap(), before);
     std::fs::remove_file(&path).unwrap();
 
     drop(open(&folder, false).unwrap());

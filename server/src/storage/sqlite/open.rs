@@ -121,6 +121,7 @@ pub(super) fn connect(path: &Path, vfs: Option<&str>, synchronous: Synchronous) 
     };
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    check_ours(&connection)?;
     switch_to_wal(&connection)?;
     let synchronous = match synchronous {
         Synchronous::Full => "full",
@@ -138,6 +139,22 @@ pub(super) fn connect(path: &Path, vfs: Option<&str>, synchronous: Synchronous) 
     Ok(connection)
 }
 
+/// Refuses a file that is somebody else's, or newer than this server, before anything in it is touched.
+fn check_ours(connection: &Connection) -> Result<(), StorageError> {
+    let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let objects: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if objects > 0 && application != APPLICATION_ID {
+        return Err(StorageError::NotOurs);
+    }
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let known = known_version();
+    if found > known { Err(StorageError::Newer { found, known }) } else { Ok(()) }
+}
+
+fn known_version() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
 /// Turns the write-ahead log on. SQLite commits that change only after it has given the row that names the new mode, so
 /// the statement is run to its end: `pragma_update` stops at the row, hides that the change failed, and leaves a
 /// rollback journal behind, with which FULL does not keep the newest commit.
@@ -152,17 +169,9 @@ fn switch_to_wal(connection: &Connection) -> Result<(), StorageError> {
 }
 
 fn migrate(connection: &mut Connection) -> Result<(), StorageError> {
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let known = known_version();
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let application: i64 = transaction.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let objects: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if objects > 0 && application != APPLICATION_ID {
-        return Err(StorageError::NotOurs);
-    }
-    if found > known {
-        return Err(StorageError::Newer { found, known });
-    }
     for migration in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
         transaction.execute_batch(migration)?;
     }
