@@ -119,16 +119,16 @@ pub fn failed_work_leaves_nothing(open: Open<'_>) {
                 let name = format!("tenant {at}");
                 let result = write(&**storage, move |tx| {
                     begin(tx, &name, at)?;
-                    if at % 4 == 0 { Err(fails()) } else { Ok(()) }
+                    if at.is_multiple_of(4) { Err(fails()) } else { Ok(()) }
                 });
-                assert_eq!(result.is_err(), at % 4 == 0);
+                assert_eq!(result.is_err(), at.is_multiple_of(4));
             });
         }
     });
     read(&*storage, |view| {
         assert_eq!(view.tenant("ann")?, None);
         for at in 0..16 {
-            assert_eq!(view.tenant(&format!("tenant {at}"))?.is_some(), at % 4 != 0, "tenant {at}");
+            assert_eq!(view.tenant(&format!("tenant {at}"))?.is_some(), !at.is_multiple_of(4), "tenant {at}");
         }
         Ok(())
     })
@@ -163,7 +163,7 @@ pub fn the_log_is_each_tenants_own(open: Open<'_>) {
                 let mut seen = Vec::new();
                 view.log(*tenant, after, &mut |row: LogRow<'_>| {
                     assert_eq!((row.ops, row.seq, row.ms, row.chain), (name, row.n, 1000 + row.n, [8; 32]));
-                    assert_eq!((row.gid, row.as_sent), (gid(u128::from(row.n)), row.n % 3 == 0));
+                    assert_eq!((row.gid, row.as_sent), (gid(u128::from(row.n)), row.n.is_multiple_of(3)));
                     let images = match row.n % 3 {
                         0 => StoredImages::InOps,
                         1 => StoredImages::Inline(name),
