@@ -127,7 +127,7 @@ pub fn failed_work_leaves_nothing(open: Open<'_>) {
     });
     read(&*storage, |view| {
         assert_eq!(view.tenant("ann")?, None);
-        for at in 0..16 {
+        for at in 0..16u128 {
             assert_eq!(view.tenant(&format!("tenant {at}"))?.is_some(), !at.is_multiple_of(4), "tenant {at}");
         }
         Ok(())
