@@ -34,7 +34,14 @@ const VARIANTS: &[Variant] = &[
     Variant { name: "without rowid, log, groups", rowid: false, triggers: 0, groups: true, fail: false, body: 400 },
     Variant { name: "rowid, log, WHEN flag trigger", rowid: true, triggers: 1, groups: false, fail: false, body: 400 },
     Variant { name: "rowid, log, function trigger", rowid: true, triggers: 2, groups: false, fail: false, body: 400 },
-    Variant { name: "without rowid, function trigger", rowid: false, triggers: 2, groups: false, fail: false, body: 400 },
+    Variant {
+        name: "without rowid, function trigger",
+        rowid: false,
+        triggers: 2,
+        groups: false,
+        fail: false,
+        body: 400,
+    },
     Variant { name: "rowid, WHEN flag, OR FAIL", rowid: true, triggers: 1, groups: false, fail: true, body: 400 },
     Variant { name: "rowid, function, OR FAIL", rowid: true, triggers: 2, groups: false, fail: true, body: 400 },
     Variant { name: "rowid, WHEN column", rowid: true, triggers: 3, groups: false, fail: false, body: 400 },
@@ -89,10 +96,14 @@ fn run(dir: &Path, v: Variant, rows: u64) -> Vec<(&'static str, f64)> {
     let mut rng = fastrand::Rng::with_seed(7);
     let conn = open(&dir.join("m.db"), v);
     let body: String = (0..v.body).map(|_| rng.alphanumeric()).collect();
-    let op = format!("{{\"base\":0,\"set\":{{\"body\":\"{body}\",\"pinned\":false,\"tag\":\"x\",\"title\":\"a title of about forty characters, yes\",\"updated_at\":1700000000000}}}}");
+    let op = format!(
+        "{{\"base\":0,\"set\":{{\"body\":\"{body}\",\"pinned\":false,\"tag\":\"x\",\"title\":\"a title of about forty characters, yes\",\"updated_at\":1700000000000}}}}"
+    );
     let or = if v.fail { "OR FAIL" } else { "" };
     let mut ins = conn
-        .prepare(&format!("INSERT {or} INTO notes(id,title,body,updated_at,pinned,tag,_p) VALUES(?1,?2,?3,?4,?5,?6,?7)"))
+        .prepare(&format!(
+            "INSERT {or} INTO notes(id,title,body,updated_at,pinned,tag,_p) VALUES(?1,?2,?3,?4,?5,?6,?7)"
+        ))
         .unwrap();
     let mut log = conn.prepare("INSERT INTO log(tbl,row_id,body) VALUES(?1,?2,?3)").unwrap();
     let mut grp = conn.prepare("INSERT INTO groups(gid,state,wall,boot) VALUES(?1,0,?2,?3)").unwrap();
@@ -101,7 +112,10 @@ fn run(dir: &Path, v: Variant, rows: u64) -> Vec<(&'static str, f64)> {
     let mut out = Vec::new();
     let title = "a title of about forty characters, yes";
     let mut ids = Vec::new();
-    let insert = |ids: &mut Vec<String>, ins: &mut rusqlite::Statement, log: &mut rusqlite::Statement, rng: &mut fastrand::Rng| {
+    let insert = |ids: &mut Vec<String>,
+                  ins: &mut rusqlite::Statement,
+                  log: &mut rusqlite::Statement,
+                  rng: &mut fastrand::Rng| {
         let n = ids.len() as u64;
         let id = uuid(rng, n);
         ins.execute(params![id, title, body, 1_700_000_000_000i64 + n as i64, n % 10 == 0, "tag", n as i64]).unwrap();
@@ -146,12 +160,13 @@ fn run(dir: &Path, v: Variant, rows: u64) -> Vec<(&'static str, f64)> {
     for n in 0..20 {
         begin.execute([]).unwrap();
         let from = 1_700_000_000_000i64 + n * 1000;
-        conn.prepare_cached("UPDATE notes SET tag='other' WHERE updated_at >= ?1 AND updated_at < ?2")
-            .unwrap();
-        conn.prepare_cached("UPDATE notes INDEXED BY i SET tag='other' WHERE pinned IN (0,1) AND updated_at >= ?1 AND updated_at < ?2")
-            .unwrap()
-            .execute([from, from + 1000])
-            .unwrap();
+        conn.prepare_cached("UPDATE notes SET tag='other' WHERE updated_at >= ?1 AND updated_at < ?2").unwrap();
+        conn.prepare_cached(
+            "UPDATE notes INDEXED BY i SET tag='other' WHERE pinned IN (0,1) AND updated_at >= ?1 AND updated_at < ?2",
+        )
+        .unwrap()
+        .execute([from, from + 1000])
+        .unwrap();
         commit.execute([]).unwrap();
     }
     out.push(("sql/row", t.elapsed().as_secs_f64() * 1e6 / 20_000.0));

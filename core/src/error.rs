@@ -58,6 +58,14 @@ pub enum Error {
         /// The table.
         table: String,
     },
+    /// A new row lacks a field that has no default.
+    #[error("a row of {table:?} needs a value for {field:?}: give it, or declare a default")]
+    MissingField {
+        /// The table.
+        table: String,
+        /// The field.
+        field: String,
+    },
     /// Only fields with `merge = "counter"` are incremented.
     #[error("{table}.{field} is not a counter: declare merge = \"counter\", or update it")]
     NotACounter {
@@ -242,6 +250,7 @@ impl Error {
             Self::InvalidWriteId { .. } => "invalid_write_id",
             Self::RowExists { .. } => "row_exists",
             Self::RowMissing { .. } => "row_missing",
+            Self::MissingField { .. } => "missing_field",
             Self::NotACounter { .. } => "not_a_counter",
             Self::CounterOverflow { .. } => "counter_overflow",
             Self::GroupTooLarge { .. } => "group_too_large",

@@ -48,6 +48,18 @@ impl ChangeSet {
         self.tables.insert(table.to_owned(), RowIds::Any);
     }
 
+    /// Adds what another transaction of the same commit changed.
+    pub(crate) fn add(&mut self, more: Self) {
+        self.ops += more.ops;
+        self.sync |= more.sync;
+        for (table, ids) in more.tables {
+            match ids {
+                RowIds::Any => self.table(&table),
+                RowIds::Some(ids) => ids.iter().for_each(|id| self.row(&table, id)),
+            }
+        }
+    }
+
     /// Whether there is nothing to tell.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -1,11 +1,16 @@
 //! One open database: its writer's seat, its readers, those who watch.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use turnstone_protocol::{DeviceId, Gid, Incarnation, Schema, Value};
 
-use super::{ChangeSet, OpenOptions, Reader, SystemTx, Tx};
+use super::pool::Pool;
+use super::seat::{Entered, Job, Seat, Turn};
+use super::transact::{self, Ready};
+use super::writer::{Setup, Writer};
+use super::{ChangeSet, Key, OpenOptions, Reader, SystemTx, Tx, log, meta, open};
 use crate::error::Error;
 use crate::row::{Row, Rows};
 
@@ -15,8 +20,14 @@ pub struct Database {
     inner: Arc<Inner>,
 }
 
+type Watcher = Box<dyn Fn(&ChangeSet) + Send + Sync>;
+
 struct Inner {
-    schema: Arc<Schema>,
+    setup: Arc<Setup>,
+    pool: Pool,
+    seat: Seat,
+    watchers: RwLock<Vec<Watcher>>,
+    revision: AtomicU64,
 }
 
 /// What [`Database::write_once`] did.
@@ -30,17 +41,17 @@ pub struct Written {
     pub result: Option<String>,
 }
 
-fn unbuilt<T>() -> Result<T, Error> {
-    Err(Error::Internal { what: "not built yet" })
-}
-
 impl Database {
     /// Opens a database file, making it if there is none, and brings it to the schema.
     ///
     /// # Errors
     /// A typed error for everything that can be wrong with the path, the file or the schema; the file is untouched then.
-    pub fn open(_path: &Path, _schema: &Schema, _options: &OpenOptions) -> Result<Self, Error> {
-        unbuilt()
+    pub fn open(path: &Path, schema: &Schema, options: &OpenOptions) -> Result<Self, Error> {
+        let open::Opened { setup, writer, lock } = open::open(path, schema, options)?;
+        let pool = Pool::new(path.to_owned(), Arc::clone(&setup), lock);
+        let inner =
+            Inner { setup, pool, seat: Seat::new(writer), watchers: RwLock::default(), revision: AtomicU64::new(0) };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Runs one local transaction and commits it: all of it or nothing. Its ops are one group.
@@ -50,53 +61,92 @@ impl Database {
     ///
     /// # Errors
     /// The closure's error, or a typed one; nothing was changed then.
-    pub fn write<T, F>(&self, _work: F) -> Result<T, Error>
+    pub fn write<T, F>(&self, work: F) -> Result<T, Error>
     where
         F: FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
         T: Send + 'static,
     {
-        unbuilt()
+        let Inner { seat, .. } = &*self.inner;
+        if let Some(mut turn) = seat.try_enter()? {
+            return self.inner.local(&mut turn, work);
+        }
+        let result = Arc::new(Mutex::new(None));
+        let kept = Arc::clone(&result);
+        let job: Job = Box::new(move |tx| {
+            let value = work(tx)?;
+            *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+            Ok(())
+        });
+        match seat.enter(Some(job))? {
+            Entered::Done(done) => done?,
+            Entered::Turn(mut turn, Some(job)) => self.inner.local(&mut turn, job)?,
+            Entered::Turn(_, None) => return Err(Error::Internal { what: "a closure was lost in the queue" }),
+        }
+        let value = result.lock().unwrap_or_else(PoisonError::into_inner).take();
+        value.ok_or(Error::Internal { what: "a committed closure left no result" })
     }
 
     /// Like [`Database::write`], but once per `write_id`: a repeated id gives the first result and runs nothing.
     ///
     /// # Errors
     /// As [`Database::write`]; the id counts as unused then.
-    pub fn write_once<F>(&self, _write_id: &str, _work: F) -> Result<Written, Error>
+    pub fn write_once<F>(&self, write_id: &str, work: F) -> Result<Written, Error>
     where
         F: FnOnce(&mut Tx<'_>) -> Result<(), Error> + Send + 'static,
     {
-        unbuilt()
+        let write_id = super::once::check(write_id)?.to_owned();
+        self.write(move |tx| tx.once(&write_id, work))
     }
 
-    /// Runs one transaction of the sync core: on this thread, capture off, internal tables open.
+    /// Runs a transaction of the sync core: on this thread, capture off, internal tables open.
     /// New groups stand in `_ts_groups` when the closure starts.
-    pub(crate) fn system<T>(&self, _work: impl FnOnce(&mut SystemTx<'_>) -> Result<T, Error>) -> Result<T, Error> {
-        unbuilt()
+    pub(crate) fn system<T>(&self, work: impl FnOnce(&mut SystemTx<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        let Inner { seat, setup, .. } = &*self.inner;
+        let mut turn = match seat.enter(None)? {
+            Entered::Turn(turn, _) => turn,
+            Entered::Done(_) => return Err(Error::Internal { what: "a seat without a writer" }),
+        };
+        let now = setup.options.clock.now();
+        let first = |writer: &mut Writer| {
+            writer.state.capture.set_on(false);
+            log::register(&writer.conn)?;
+            let mut changes = ChangeSet::default();
+            let value = work(&mut SystemTx::new(&writer.conn, setup, &writer.state, now, &mut changes))?;
+            // Those who share the commit must see what was changed here.
+            writer.reread()?;
+            Ok(Ready { value, changes })
+        };
+        self.inner.turn(&mut turn, first)
     }
 
     /// Reads from one consistent state: that of the last commit before the call.
     ///
     /// # Errors
     /// The closure's error, or a typed one.
-    pub fn read<T>(&self, _work: impl FnOnce(&Reader<'_>) -> Result<T, Error>) -> Result<T, Error> {
-        unbuilt()
+    pub fn read<T>(&self, work: impl FnOnce(&Reader<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        self.inner.pool.with(|reader| {
+            reader.conn().prepare_cached("BEGIN")?.raw_execute()?;
+            let done = work(reader);
+            // Ends the state that was read; there is nothing to commit.
+            reader.conn().prepare_cached("COMMIT")?.raw_execute()?;
+            done
+        })
     }
 
     /// Reads one row.
     ///
     /// # Errors
     /// [`Error::UnknownTable`], or a typed error of the file.
-    pub fn get(&self, _table: &str, _id: &str) -> Result<Option<Row>, Error> {
-        unbuilt()
+    pub fn get(&self, table: &str, id: &str) -> Result<Option<Row>, Error> {
+        self.inner.pool.with(|reader| reader.get(table, id))
     }
 
     /// Runs a query.
     ///
     /// # Errors
     /// [`Error::Sql`] or [`Error::SqlRefused`], or a typed error of the file.
-    pub fn query(&self, _sql: &str, _params: &[Value]) -> Result<Rows, Error> {
-        unbuilt()
+    pub fn query(&self, sql: &str, params: &[Value]) -> Result<Rows, Error> {
+        self.inner.pool.with(|reader| reader.query(sql, params))
     }
 
     /// Runs a query and makes something of each row: the fast path, nothing is copied that you do not copy.
@@ -105,11 +155,11 @@ impl Database {
     /// As [`Database::query`].
     pub fn query_map<T>(
         &self,
-        _sql: &str,
-        _params: &[Value],
-        _each: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+        sql: &str,
+        params: &[Value],
+        each: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, Error> {
-        unbuilt()
+        self.inner.pool.with(|reader| reader.query_map(sql, params, each))
     }
 
     /// Runs one SQL statement as its own local transaction; changes to synced tables are captured.
@@ -123,26 +173,28 @@ impl Database {
 
     /// Calls `watcher` after every commit that changed something, in commit order, before the next one starts.
     /// It must be quick, and must not write: hand the change set on.
-    pub fn after_commit(&self, _watcher: impl Fn(&ChangeSet) + Send + Sync + 'static) {}
+    pub fn after_commit(&self, watcher: impl Fn(&ChangeSet) + Send + Sync + 'static) {
+        self.inner.watchers.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(watcher));
+    }
 
     /// The tables a query reads, for live queries.
     ///
     /// # Errors
     /// As [`Database::query`].
-    pub fn tables_read(&self, _sql: &str) -> Result<Vec<String>, Error> {
-        unbuilt()
+    pub fn tables_read(&self, sql: &str) -> Result<Vec<String>, Error> {
+        self.inner.pool.with(|reader| Ok(reader.plan(sql)?.reads.into_iter().collect()))
     }
 
     /// The schema.
     #[must_use]
     pub fn schema(&self) -> &Arc<Schema> {
-        &self.inner.schema
+        &self.inner.setup.schema
     }
 
     /// The revision of the last commit that changed something.
     #[must_use]
     pub fn revision(&self) -> u64 {
-        0
+        self.inner.revision.load(Ordering::Acquire)
     }
 
     /// The installation and its present life.
@@ -150,7 +202,19 @@ impl Database {
     /// # Errors
     /// A typed error of the file.
     pub fn identity(&self) -> Result<(DeviceId, Incarnation), Error> {
-        unbuilt()
+        self.read(|reader| {
+            let id = |key| meta::read_id(reader.conn(), key)?.ok_or(Error::Corrupt);
+            Ok((DeviceId(id(Key::Device)?), Incarnation(id(Key::Incarnation)?)))
+        })
+    }
+
+    /// Checks what must always hold, and names what does not: nothing, if all is well. Reads everything; for tests
+    /// and for support.
+    ///
+    /// # Errors
+    /// A typed error of the file.
+    pub fn check(&self) -> Result<Vec<String>, Error> {
+        self.read(super::check::run)
     }
 
     /// Moves what was committed from the write-ahead log into the file.
@@ -158,7 +222,10 @@ impl Database {
     /// # Errors
     /// A typed error of the file.
     pub fn checkpoint(&self) -> Result<(), Error> {
-        unbuilt()
+        match self.inner.seat.enter(None)? {
+            Entered::Turn(mut turn, _) => turn.writer()?.checkpoint("TRUNCATE"),
+            Entered::Done(_) => Err(Error::Internal { what: "a seat without a writer" }),
+        }
     }
 
     /// Waits for the running transaction, then closes the file. Later calls on any clone say [`Error::Closed`].
@@ -166,6 +233,39 @@ impl Database {
     /// # Errors
     /// A typed error of the file; it is closed all the same.
     pub fn close(&self) -> Result<(), Error> {
-        unbuilt()
+        let writer = self.inner.seat.close()?;
+        self.inner.pool.close();
+        writer.leave(&self.inner.setup)
+    }
+}
+
+impl Inner {
+    fn local<T>(&self, turn: &mut Turn<'_>, work: impl FnOnce(&mut Tx<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        self.turn(turn, |writer| transact::local(writer, &self.setup, work))
+    }
+
+    fn turn<T>(
+        &self,
+        turn: &mut Turn<'_>,
+        first: impl FnOnce(&mut Writer) -> Result<Ready<T>, Error>,
+    ) -> Result<T, Error> {
+        let done = transact::run(turn, &self.setup, first, |changes| self.tell(changes));
+        let writer = turn.writer()?;
+        if writer.is_checkpoint_due() {
+            // What was committed is safe in the log; a checkpoint that fails is tried again after the next commit.
+            let _ = writer.checkpoint("PASSIVE");
+        }
+        done
+    }
+
+    /// Tells those who watch, in commit order: we still sit in the seat.
+    fn tell(&self, mut changes: ChangeSet) {
+        if changes.is_empty() {
+            return;
+        }
+        changes.revision = self.revision.fetch_add(1, Ordering::AcqRel) + 1;
+        for watcher in self.watchers.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            watcher(&changes);
+        }
     }
 }

@@ -1,5 +1,10 @@
 //! The keys of `_ts_meta`: what each means and who writes it.
 
+use rusqlite::types::{FromSql, ToSql};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::error::Error;
+
 /// A key of `_ts_meta`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Key {
@@ -86,4 +91,29 @@ impl Key {
             Self::LastSyncedMs => "last_synced_ms",
         }
     }
+}
+
+/// Reads a value.
+pub(crate) fn read<T: FromSql>(conn: &Connection, key: Key) -> Result<Option<T>, Error> {
+    let mut found = conn.prepare_cached("SELECT value FROM _ts_meta WHERE key = ?1")?;
+    Ok(found.query_row([key.as_str()], |row| row.get(0)).optional()?)
+}
+
+/// Writes a value; none removes it.
+pub(crate) fn write<T: ToSql>(conn: &Connection, key: Key, value: Option<T>) -> Result<(), Error> {
+    match value {
+        Some(value) => conn
+            .prepare_cached(
+                "INSERT INTO _ts_meta (key, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value",
+            )?
+            .execute(params![key.as_str(), value])?,
+        None => conn.prepare_cached("DELETE FROM _ts_meta WHERE key = ?1")?.execute([key.as_str()])?,
+    };
+    Ok(())
+}
+
+/// Reads 16 bytes.
+pub(crate) fn read_id(conn: &Connection, key: Key) -> Result<Option<[u8; 16]>, Error> {
+    let bytes: Option<Vec<u8>> = read(conn, key)?;
+    bytes.map(|bytes| <[u8; 16]>::try_from(bytes.as_slice()).map_err(|_| Error::Corrupt)).transpose()
 }

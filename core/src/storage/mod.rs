@@ -4,15 +4,37 @@
 //! `visible(row) = fold(ops of the row in the fold, base(row))` is true after every commit. Knows no network
 //! and decides nothing about sync: `crate::sync` runs its steps inside [`SystemTx`].
 
-#![allow(dead_code, reason = "signatures first, bodies follow")]
-
+mod body;
+mod capture;
 mod changes;
+mod check;
+mod connect;
 mod database;
+mod define;
+mod draft;
+mod edit;
+mod flush;
+mod gate;
+mod learn;
+mod local;
+mod lock;
+mod log;
 mod meta;
+mod migrate;
+mod numbers;
+mod once;
+mod open;
 mod options;
+mod pool;
 mod reader;
+mod seat;
+mod sql;
 mod system;
+mod tables;
+mod transact;
 mod tx;
+mod value;
+mod writer;
 
 pub use changes::{ChangeSet, RowIds};
 pub use database::{Database, Written};

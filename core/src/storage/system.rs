@@ -1,17 +1,24 @@
 //! The transaction of the sync core: capture off, internal tables open.
 
-use rusqlite::Connection;
-use rusqlite::types::{FromSql, ToSql};
-use turnstone_engine::oplog::{GroupState, Moment};
-use turnstone_protocol::{Fields, Op, Schema};
+use std::collections::BTreeMap;
 
-use super::{ChangeSet, Key};
+use rusqlite::types::{FromSql, ToSql};
+use rusqlite::{Connection, params};
+use turnstone_engine::oplog::{GroupState, Moment};
+use turnstone_protocol::{Fields, Gid, Op, Schema, canonical};
+
+use super::value::Bound;
+use super::writer::{Setup, State};
+use super::{ChangeSet, Key, log, meta};
 use crate::error::Error;
 
 /// An open write transaction with capture off.
 pub(crate) struct SystemTx<'a> {
     conn: &'a Connection,
-    schema: &'a Schema,
+    setup: &'a Setup,
+    session: Option<i64>,
+    /// Whether a row may be in `_ts_absent`.
+    absent: bool,
     now: Moment,
     changes: &'a mut ChangeSet,
 }
@@ -59,17 +66,17 @@ pub(crate) struct LoggedOp {
     pub(crate) undo: Option<String>,
 }
 
-fn unbuilt<T>() -> Result<T, Error> {
-    Err(Error::Internal { what: "not built yet" })
-}
-
-#[allow(
-    dead_code,
-    clippy::unused_self,
-    clippy::needless_pass_by_ref_mut,
-    reason = "the sync steps come to use all of it"
-)]
 impl<'a> SystemTx<'a> {
+    pub(super) fn new(
+        conn: &'a Connection,
+        setup: &'a Setup,
+        state: &State,
+        now: Moment,
+        changes: &'a mut ChangeSet,
+    ) -> Self {
+        Self { conn, setup, session: state.session, absent: state.numbers.absent, now, changes }
+    }
+
     /// The connection. Statements on synced tables are not captured; tell the row to [`Self::touched`].
     pub(crate) fn conn(&self) -> &'a Connection {
         self.conn
@@ -77,7 +84,7 @@ impl<'a> SystemTx<'a> {
 
     /// The schema.
     pub(crate) fn schema(&self) -> &'a Schema {
-        self.schema
+        &self.setup.schema
     }
 
     /// The clocks at the start of the transaction.
@@ -96,61 +103,134 @@ impl<'a> SystemTx<'a> {
     }
 
     /// Reads a meta value.
-    pub(crate) fn meta<T: FromSql>(&self, _key: Key) -> Result<Option<T>, Error> {
-        unbuilt()
+    pub(crate) fn meta<T: FromSql>(&self, key: Key) -> Result<Option<T>, Error> {
+        meta::read(self.conn, key)
     }
 
     /// Writes a meta value; none removes it.
-    pub(crate) fn set_meta<T: ToSql>(&mut self, _key: Key, _value: Option<T>) -> Result<(), Error> {
-        unbuilt()
+    pub(crate) fn set_meta<T: ToSql>(&mut self, key: Key, value: Option<T>) -> Result<(), Error> {
+        meta::write(self.conn, key, value)
     }
 
     /// Reads a row with its hidden columns. A row that is not there: none.
-    pub(crate) fn stored(&self, _table: &str, _id: &str) -> Result<Option<Stored>, Error> {
-        unbuilt()
+    pub(crate) fn stored(&self, table: &str, id: &str) -> Result<Option<Stored>, Error> {
+        log::stored(self.conn, self.setup.tables.get(table)?, id)
     }
 
     /// Writes a row, in whatever state it was. Missing fields take their default. Its entry in `_ts_absent` goes.
-    pub(crate) fn put(&mut self, _table: &str, _id: &str, _row: &Stored) -> Result<(), Error> {
-        unbuilt()
+    pub(crate) fn put(&mut self, table: &str, id: &str, row: &Stored) -> Result<(), Error> {
+        let table = self.setup.tables.get(table)?;
+        let mut put = self.conn.prepare_cached(&table.put)?;
+        put.raw_bind_parameter(1, id)?;
+        put.raw_bind_parameter(2, row.v.cast_signed())?;
+        put.raw_bind_parameter(3, row.p)?;
+        put.raw_bind_parameter(4, extra_text(&row.extra))?;
+        for (at, (field, default)) in table.def.fields.iter().zip(&table.defaults).enumerate() {
+            put.raw_bind_parameter(at + 5, Bound(row.fields.get(&field.name).unwrap_or(default)))?;
+        }
+        put.raw_execute()?;
+        self.forget_absent(&table.def.name, id)?;
+        self.changes.row(&table.def.name, id);
+        Ok(())
     }
 
     /// Removes a row; with ops in the fold, `absent` (newest op, base version) takes its place in `_ts_absent`.
-    pub(crate) fn remove(&mut self, _table: &str, _id: &str, _absent: Option<(i64, u64)>) -> Result<(), Error> {
-        unbuilt()
+    pub(crate) fn remove(&mut self, table: &str, id: &str, absent: Option<(i64, u64)>) -> Result<(), Error> {
+        let table = self.setup.tables.get(table)?;
+        self.conn.prepare_cached(&format!("DELETE FROM {} WHERE id = ?1", table.quoted))?.execute([id])?;
+        match absent {
+            Some((p, v)) => {
+                self.conn
+                    .prepare_cached("INSERT OR REPLACE INTO _ts_absent (tbl, row_id, p, v) VALUES (?1, ?2, ?3, ?4)")?
+                    .execute(params![table.def.name, id, p, v.cast_signed()])?;
+                self.absent = true;
+            }
+            None => self.forget_absent(&table.def.name, id)?,
+        }
+        self.changes.row(&table.def.name, id);
+        Ok(())
+    }
+
+    fn forget_absent(&self, table: &str, id: &str) -> Result<(), Error> {
+        if !self.absent {
+            return Ok(());
+        }
+        self.conn.prepare_cached("DELETE FROM _ts_absent WHERE tbl = ?1 AND row_id = ?2")?.execute([table, id])?;
+        Ok(())
     }
 
     /// The newest op in the fold and the base version of a row, whether it is visible or not.
-    pub(crate) fn head(&self, _table: &str, _id: &str) -> Result<Option<(Option<i64>, u64)>, Error> {
-        unbuilt()
+    pub(crate) fn head(&self, table: &str, id: &str) -> Result<Option<(Option<i64>, u64)>, Error> {
+        log::head(self.conn, self.setup.tables.get(table)?, id)
     }
 
     /// The ops of a row that are in the fold, oldest first, from the row's head (`_p`, or `_ts_absent`).
-    pub(crate) fn ops_in_fold(&self, _table: &str, _head: Option<i64>) -> Result<Vec<LoggedOp>, Error> {
-        unbuilt()
+    pub(crate) fn ops_in_fold(&self, _table: &str, head: Option<i64>) -> Result<Vec<LoggedOp>, Error> {
+        log::ops_in_fold(self.conn, &self.setup.schema, head)
     }
 
     /// The base of a row: the explicit copy, else the visible row with its ops in the fold undone.
-    pub(crate) fn base(&self, _table: &str, _id: &str) -> Result<Base, Error> {
-        unbuilt()
+    pub(crate) fn base(&self, table: &str, id: &str) -> Result<Base, Error> {
+        log::base(self.conn, &self.setup.schema, &self.setup.tables, table, id)
     }
 
     /// Reads one op of the log.
-    pub(crate) fn op(&self, _op: i64) -> Result<Option<LoggedOp>, Error> {
-        unbuilt()
+    pub(crate) fn op(&self, op: i64) -> Result<Option<LoggedOp>, Error> {
+        log::op(self.conn, &self.setup.schema, op)
     }
 
     /// Counts groups (and their ops) out of the pending ones; negative counts bring them back.
-    pub(crate) fn settle(&mut self, _groups: i64, _ops: i64) -> Result<(), Error> {
-        unbuilt()
+    pub(crate) fn settle(&mut self, groups: i64, ops: i64) -> Result<(), Error> {
+        for (key, by) in [(Key::SettledGroups, groups), (Key::SettledOps, ops)] {
+            let now: i64 = self.meta(key)?.unwrap_or(0);
+            self.set_meta(key, Some(now + by))?;
+        }
+        Ok(())
     }
 
-    /// Adds a group to the log from the sync core (a dead letter sent again): ops as canonical wire JSON, with their undo.
-    pub(crate) fn append_group(
-        &mut self,
-        _gid: turnstone_protocol::Gid,
-        _ops: &[(Op, Option<String>)],
-    ) -> Result<i64, Error> {
-        unbuilt()
+    /// Adds a group to the log from the sync core (a dead letter sent again), with its row in `_ts_groups`; returns
+    /// its number. Each op follows the row's newest one; the caller writes the rows, whose `_p` become these ops.
+    pub(crate) fn append_group(&mut self, gid: Gid, ops: &[(Op, Option<String>)]) -> Result<i64, Error> {
+        let numbers = super::numbers::Numbers::read(self.conn)?;
+        let mut heads: BTreeMap<(&str, &str), i64> = BTreeMap::new();
+        let mut insert = self.conn.prepare_cached(
+            "INSERT INTO _ts_ops (op, grp, n, tbl, row_id, prev, body, undo, gid, wall, boot_ms, session, hlc_floor) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        )?;
+        for (n, (op, undo)) in (0i64..).zip(ops) {
+            let number = numbers.next_op + n;
+            let key = (op.table.as_str(), op.id.as_str());
+            let prev = match heads.get(&key) {
+                Some(prev) => Some(*prev),
+                None => self.head(&op.table, &op.id)?.and_then(|(head, _)| head),
+            };
+            heads.insert(key, number);
+            let mut body = String::new();
+            canonical::write_op(&mut body, op);
+            let first = n == 0;
+            insert.execute(params![
+                number,
+                numbers.next_grp,
+                n,
+                op.table,
+                op.id,
+                prev,
+                body,
+                undo,
+                first.then(|| gid.as_bytes().as_slice()),
+                first.then_some(self.now.wall_ms.cast_signed()),
+                first.then_some(self.now.boot_ms.cast_signed()),
+                if first { self.session } else { None },
+                first.then_some(numbers.server_hlc),
+            ])?;
+        }
+        self.changes.ops += ops.len() as u64;
+        log::register(self.conn)?;
+        Ok(numbers.next_grp)
     }
+}
+
+/// The text of `_extra`.
+fn extra_text(extra: &Fields) -> Option<String> {
+    (!extra.is_empty()).then(|| canonical::fields(extra))
 }

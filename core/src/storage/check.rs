@@ -1,0 +1,137 @@
+//! What must always hold, checked row by row: for tests, and for support when something looks wrong.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+use turnstone_protocol::{Fields, merge};
+
+use super::log::{self, ops_in_fold};
+use super::meta::{self, Key};
+use super::reader::Reader;
+use super::tables::TableSql;
+use crate::error::Error;
+
+/// Names everything that does not hold. Ids and values are not in the text.
+pub(crate) fn run(reader: &Reader<'_>) -> Result<Vec<String>, Error> {
+    let mut faults = Vec::new();
+    for table in reader.tables().iter().filter(|table| !table.def.local_only) {
+        fold_faults(reader, table, &mut faults)?;
+    }
+    log_faults(reader.conn(), &mut faults)?;
+    Ok(faults)
+}
+
+/// `visible(row) = fold(ops of the row in the fold, base(row))`, and hidden columns that fit (I-03).
+fn fold_faults(reader: &Reader<'_>, table: &TableSql, faults: &mut Vec<String>) -> Result<(), Error> {
+    let conn = reader.conn();
+    let name = &table.def.name;
+    let mut heads: BTreeMap<String, Option<i64>> = BTreeMap::new();
+    reader.each_row(name, |id, stored| {
+        heads.insert(id.to_owned(), stored.p);
+        Ok(())
+    })?;
+    let mut absent = conn.prepare("SELECT row_id, p FROM _ts_absent WHERE tbl = ?1")?;
+    for row in absent.query_map([name], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))? {
+        let (id, p) = row?;
+        if heads.insert(id, Some(p)).is_some() {
+            faults.push(format!("{name}: a row is both in its table and in _ts_absent"));
+        }
+    }
+    for (id, head) in &heads {
+        let ops = ops_in_fold(conn, reader.schema(), *head)?;
+        if head.is_some() && ops.is_empty() {
+            faults.push(format!("{name}: a row names a newest op, but none of its ops is in the fold"));
+        }
+        if ops.iter().any(|op| op.body.table != *name || op.body.id != *id) {
+            faults.push(format!("{name}: the chain of a row leads to ops of another row"));
+        }
+        let base = reader.base(name, id)?;
+        let folded = ops.iter().fold(base.fields, |base, op| merge::fold(&table.def, base, &op.body));
+        let visible = log::stored(conn, table, id)?.map(|stored| {
+            let mut fields = stored.fields;
+            fields.extend(stored.extra);
+            fields
+        });
+        if canonical(table, folded) != canonical(table, visible) {
+            faults.push(format!("{name}: a visible row is not the fold of its ops over its base"));
+        }
+    }
+    chain_faults(reader, table, &heads, faults)
+}
+
+/// Every op in the fold is reached from its row.
+fn chain_faults(
+    reader: &Reader<'_>,
+    table: &TableSql,
+    heads: &BTreeMap<String, Option<i64>>,
+    faults: &mut Vec<String>,
+) -> Result<(), Error> {
+    let conn = reader.conn();
+    let mut reached: Vec<i64> = Vec::new();
+    for head in heads.values() {
+        reached.extend(ops_in_fold(conn, reader.schema(), *head)?.iter().map(|op| op.op));
+    }
+    reached.sort_unstable();
+    let mut folded = conn.prepare(
+        "SELECT o.op FROM _ts_ops o LEFT JOIN _ts_groups g ON g.grp = o.grp \
+         WHERE o.tbl = ?1 AND coalesce(g.state, 0) IN (0, 1, 2, 6) ORDER BY o.op",
+    )?;
+    let folded: Vec<i64> = folded.query_map([&table.def.name], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    if reached != folded {
+        faults.push(format!(
+            "{}: {} ops are in the fold, {} are reached from their rows",
+            table.def.name,
+            folded.len(),
+            reached.len()
+        ));
+    }
+    Ok(())
+}
+
+/// Numbers without holes, facts of a group on its first op, counts that fit (I-64).
+fn log_faults(conn: &Connection, faults: &mut Vec<String>) -> Result<(), Error> {
+    let checks = [
+        ("op numbers have holes", "SELECT count(*) FROM _ts_ops HAVING count(*) <> max(op) - min(op) + 1"),
+        (
+            "an op does not follow the one before it in its group",
+            "SELECT 1 FROM (SELECT grp, n, lag(grp) OVER w AS g, lag(n) OVER w AS m FROM _ts_ops WINDOW w AS (ORDER BY op)) \
+             WHERE g IS NOT NULL AND NOT (grp = g AND n = m + 1 OR grp = g + 1 AND n = 0)",
+        ),
+        (
+            "the facts of a group are not on its first op alone",
+            "SELECT 1 FROM _ts_ops WHERE (n = 0) <> (gid IS NOT NULL) OR (n = 0) <> (session IS NOT NULL)",
+        ),
+        ("two groups share a gid", "SELECT gid FROM _ts_ops WHERE gid IS NOT NULL GROUP BY gid HAVING count(*) > 1"),
+        (
+            "a group is entered otherwise than it was written",
+            "SELECT 1 FROM _ts_groups g WHERE EXISTS (SELECT 1 FROM _ts_ops WHERE op = g.first_op) AND NOT EXISTS \
+             (SELECT 1 FROM _ts_ops o WHERE o.op = g.first_op AND o.grp = g.grp AND o.gid = g.gid AND g.ops = \
+             (SELECT count(*) FROM _ts_ops p WHERE p.op >= g.first_op AND p.op < g.first_op + g.ops AND p.grp = g.grp))",
+        ),
+        (
+            "a write id names a group that is not in the log",
+            "SELECT 1 FROM _ts_write_ids w WHERE gid IS NOT NULL AND grp >= (SELECT min(grp) FROM _ts_ops) \
+             AND NOT EXISTS (SELECT 1 FROM _ts_ops o WHERE o.grp = w.grp AND o.gid = w.gid)",
+        ),
+    ];
+    for (fault, sql) in checks {
+        if conn.prepare(sql)?.exists([])? {
+            faults.push(fault.to_owned());
+        }
+    }
+    let settled: i64 = meta::read(conn, Key::SettledOps)?.unwrap_or(0);
+    let pending: i64 = conn.query_row(
+        "SELECT count(*) FROM _ts_ops o LEFT JOIN _ts_groups g ON g.grp = o.grp WHERE coalesce(g.state, 0) IN (0, 1, 6, 7)",
+        [],
+        |row| row.get(0),
+    )?;
+    let newest: i64 = conn.query_row("SELECT coalesce(max(op), 0) FROM _ts_ops", [], |row| row.get(0))?;
+    if newest - settled != pending {
+        faults.push(format!("{pending} ops are pending, {} are counted", newest - settled));
+    }
+    Ok(())
+}
+
+fn canonical(table: &TableSql, fields: Option<Fields>) -> Option<Fields> {
+    fields.map(|fields| table.def.canonical_fields(&table.def.typed(fields)))
+}

@@ -1,0 +1,60 @@
+//! Opening connections: every flag and pragma, and why.
+
+use std::path::Path;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::options::Durability;
+use crate::error::Error;
+
+/// Opens a connection; SQLite's own mutex is off because ours already lets one thread at a time use it.
+pub(crate) fn open(path: &Path, vfs: Option<&str>) -> Result<Connection, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = match vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs)?,
+        None => Connection::open_with_flags(path, flags)?,
+    };
+    // "x" is a column, never quietly a text; the catalogue is not written by hand.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    conn.busy_timeout(std::time::Duration::from_secs(5))?;
+    Ok(conn)
+}
+
+/// Sets the writer up.
+///
+/// | Pragma | Why |
+/// |---|---|
+/// | `journal_mode=WAL` | readers and the writer never wait for each other |
+/// | `synchronous` | FULL: a commit is on the disk when it returns; NORMAL: with the next checkpoint |
+/// | `fullfsync`, `checkpoint_fullfsync` | Apple's fsync does not reach the platter without them; elsewhere without effect |
+/// | `temp_store=MEMORY` | the capture triggers and sorters leave no files |
+/// | `mmap_size=0` | an I/O error stays an error and is never a signal (I-53) |
+/// | `recursive_triggers=ON` | REPLACE fires delete triggers, so capture sees the row it removes |
+/// | `trusted_schema=OFF` | what a foreign program wrote into the catalogue runs no function of ours |
+/// | `cell_size_check=ON` | damage is found when a page is read |
+/// | `journal_size_limit` | a log that grew in bulk shrinks again |
+pub(crate) fn configure_writer(conn: &Connection, durability: Durability) -> Result<(), Error> {
+    let (synchronous, fullfsync) = match durability {
+        Durability::Power => ("FULL", 1),
+        Durability::Process => ("NORMAL", 0),
+    };
+    conn.execute_batch(&format!(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA fullfsync = {fullfsync};
+         PRAGMA checkpoint_fullfsync = {fullfsync}; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;
+         PRAGMA recursive_triggers = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;
+         PRAGMA journal_size_limit = 67108864;"
+    ))?;
+    Ok(())
+}
+
+/// Sets a reader up: it cannot write, whatever SQL it is given.
+pub(crate) fn configure_reader(conn: &Connection) -> Result<(), Error> {
+    conn.execute_batch(
+        "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA trusted_schema = OFF;
+         PRAGMA cell_size_check = ON;",
+    )?;
+    Ok(())
+}
