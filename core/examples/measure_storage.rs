@@ -118,7 +118,8 @@ fn run(dir: &Path, v: Variant, rows: u64) -> Vec<(&'static str, f64)> {
                   rng: &mut fastrand::Rng| {
         let n = ids.len() as u64;
         let id = uuid(rng, n);
-        ins.execute(params![id, title, body, 1_700_000_000_000i64 + n as i64, n % 10 == 0, "tag", n as i64]).unwrap();
+        ins.execute(params![id, title, body, 1_700_000_000_000i64 + n as i64, n.is_multiple_of(10), "tag", n as i64])
+            .unwrap();
         log.execute(params!["notes", id, op]).unwrap();
         ids.push(id);
     };

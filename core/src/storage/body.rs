@@ -38,19 +38,28 @@ pub(crate) fn write_edit(
 ) {
     head(out, id, base);
     members(out, "inc", table, changes, |out, change| match change {
-        Change::Inc(by) => Some(canonical::write_value(out, &Value::Int(*by))),
-        _ => None,
+        Change::Inc(by) => {
+            canonical::write_value(out, &Value::Int(*by));
+            true
+        }
+        _ => false,
     });
     let _ = write!(out, ",\"op\":\"{kind}\"");
     write_set(out, table, changes, extra);
     tail(out, table);
     members(out, "was", table, changes, |out, change| match change {
-        Change::Set { was: Some(was), .. } if was.byte_len() <= WAS_BYTES_MAX => Some(canonical::write_value(out, was)),
-        _ => None,
+        Change::Set { was: Some(was), .. } if was.byte_len() <= WAS_BYTES_MAX => {
+            canonical::write_value(out, was);
+            true
+        }
+        _ => false,
     });
     members(out, "was_hash", table, changes, |out, change| match change {
-        Change::Set { was: Some(was), .. } if was.byte_len() > WAS_BYTES_MAX => Some(write_hash(out, was)),
-        _ => None,
+        Change::Set { was: Some(was), .. } if was.byte_len() > WAS_BYTES_MAX => {
+            write_hash(out, was);
+            true
+        }
+        _ => false,
     });
     out.push('}');
 }
@@ -121,7 +130,7 @@ fn members(
     name: &str,
     table: &TableSql,
     changes: &[Change],
-    write: impl Fn(&mut String, &Change) -> Option<()>,
+    write: impl Fn(&mut String, &Change) -> bool,
 ) {
     let start = out.len();
     let _ = write!(out, ",\"{name}\":{{");
@@ -130,7 +139,7 @@ fn members(
         let before = out.len();
         comma(out);
         out.push_str(key);
-        if write(out, change).is_none() {
+        if !write(out, change) {
             out.truncate(before);
         }
     }
@@ -144,8 +153,11 @@ fn members(
 fn write_set(out: &mut String, table: &TableSql, changes: &[Change], extra: &Fields) {
     if extra.is_empty() {
         return members(out, "set", table, changes, |out, change| match change {
-            Change::Set { new, .. } => Some(canonical::write_value(out, new)),
-            _ => None,
+            Change::Set { new, .. } => {
+                canonical::write_value(out, new);
+                true
+            }
+            _ => false,
         });
     }
     let known = table.def.fields.iter().zip(changes).filter_map(|(field, change)| match change {

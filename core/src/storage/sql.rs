@@ -112,7 +112,7 @@ pub(super) fn prepare<'c>(
 
 /// Binds, runs to the end, collects what comes.
 pub(super) fn collect(statement: &mut Statement<'_>, params: &[Value]) -> Result<Rows, Error> {
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let width = columns.len();
     bind(statement, params)?;
     let mut found = statement.raw_query();
