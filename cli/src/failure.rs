@@ -36,6 +36,12 @@ impl Failure {
         Self { exit, code: code.into(), message: message.into(), next: next.into() }
     }
 
+    /// A sentence of the library or the server that says what is wrong, a colon, and what to do.
+    pub fn advised(exit: Exit, code: &str, text: &str) -> Self {
+        let (message, next) = text.rsplit_once(": ").unwrap_or((text, ""));
+        Self::new(exit, code, sentence(message), sentence(next))
+    }
+
     /// Something given on the command line or in a file is wrong.
     pub fn bad_input(code: &str, message: impl Into<String>, next: &str) -> Self {
         Self::new(Exit::BadInput, code, message, next)
@@ -79,8 +85,9 @@ impl fmt::Display for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let exit = match (error.code(), error.class()) {
-            ("row_missing", _) => Exit::NotFound,
-            ("row_exists", _) => Exit::Conflict,
+            ("row_missing" | "dead_letter_missing", _) => Exit::NotFound,
+            ("row_exists" | "dead_letter_stale", _) => Exit::Conflict,
+            ("no_remote", _) => Exit::Usage,
             (_, ErrorClass::InvalidArgument) => Exit::BadInput,
             (_, ErrorClass::AuthRequired) => Exit::NeedsAuth,
             (_, ErrorClass::UpgradeRequired) => Exit::Upgrade,
@@ -90,13 +97,18 @@ impl From<Error> for Failure {
             (_, ErrorClass::Retryable) => Exit::Offline,
             _ => Exit::Failure,
         };
-        // The core's sentences say what is wrong, a colon, and what to do.
-        let text = error.to_string();
-        let (message, next) = match text.rsplit_once(": ") {
-            Some((message, next)) if !matches!(error, Error::Sql { .. } | Error::Schema { .. }) => (message, next),
-            _ => (text.as_str(), ""),
+        let next = match &error {
+            Error::NoRemote => "Give --server or set TURNSTONE_SERVER.",
+            Error::Sql { .. } => "Mend the statement.",
+            Error::InvalidValue { .. } => "Nothing was changed; give another value.",
+            Error::InvalidId { .. } | Error::InvalidWriteId { .. } => "Give another one.",
+            Error::InvalidRemote { .. } => "Give another --server, or --allow-plain-http while developing.",
+            Error::Schema { .. } | Error::SchemaContradicts { .. } => {
+                "Give the schema the database was made with, or one that only adds to it."
+            }
+            _ => return Self::advised(exit, error.code(), &error.to_string()),
         };
-        Self::new(exit, error.code(), sentence(message), sentence(next))
+        Self::new(exit, error.code(), sentence(&error.to_string()), next)
     }
 }
 

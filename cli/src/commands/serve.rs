@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use turnstone_server::key::KeyError;
+use turnstone_server::service::OpenError;
+use turnstone_server::storage::StorageError;
 use turnstone_server::{Clock, Config, Key, Server, ServerError, token};
 
 use crate::edge;
@@ -69,7 +71,7 @@ pub(crate) fn run(global: &Global, output: Output, args: &Args) -> Result<Exit, 
     let clock = Clock::offset_ms(global.clock_offset.unwrap_or_default().0);
     let dev_token = args.dev.then(|| {
         token::mint(&key, &args.dev_tenant, "dev", None, DEV_TOKEN_S, clock.now_ms())
-            .map_err(|problem| Failure::bad_input(problem.code.as_str(), problem.title, "Give another --dev-tenant."))
+            .map_err(|problem| Failure::advised(Exit::BadInput, problem.code.as_str(), &problem.title))
     });
     let listening = Listening {
         listening: String::new(),
@@ -107,7 +109,7 @@ async fn serve(output: Output, args: &Args, config: Config, mut listening: Liste
 }
 
 fn key(args: &Args, database: &std::path::Path) -> Result<Key, Failure> {
-    let no_key = |error: KeyError| Failure::bad_input("key", format!("{error}."), "Give another key.");
+    let no_key = |error: KeyError| Failure::advised(Exit::BadInput, "key", &error.to_string());
     if args.dev {
         return Key::dev(database, edge::random_bytes()?).map_err(no_key);
     }
@@ -125,7 +127,22 @@ fn key(args: &Args, database: &std::path::Path) -> Result<Key, Failure> {
 
 /// A server that cannot start or go on.
 fn failed(error: &ServerError) -> Failure {
-    let text = error.to_string();
-    let (message, next) = text.split_once(": ").unwrap_or((&text, ""));
-    Failure::new(Exit::Failure, "server", format!("{message}."), next)
+    let (exit, code) = match error {
+        ServerError::Bind { addr, source } => {
+            let message = format!("The address {addr} cannot be listened on: {source}.");
+            return Failure::new(Exit::Failure, "listen", message, "Give another --listen.");
+        }
+        ServerError::Open(OpenError::Storage(error)) => match error {
+            StorageError::Newer { .. } => (Exit::Upgrade, "newer_database"),
+            StorageError::NotOurs => (Exit::Storage, "not_a_database"),
+            StorageError::ReadOnly => (Exit::Storage, "read_only"),
+            StorageError::Full => (Exit::Storage, "storage_full"),
+            StorageError::Corrupt => (Exit::Storage, "corrupt"),
+            StorageError::Busy => (Exit::Storage, "already_open"),
+            _ => (Exit::Storage, "io"),
+        },
+        ServerError::Open(OpenError::Schema(error)) => (Exit::BadInput, error.code),
+        ServerError::Open(OpenError::NoKey) => (Exit::Usage, "usage"),
+    };
+    Failure::advised(exit, code, &error.to_string())
 }

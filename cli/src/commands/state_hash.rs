@@ -102,10 +102,5 @@ fn not_ours() -> Failure {
 
 fn refused(response: &Response) -> Failure {
     let Ok(problem) = serde_json::from_slice::<Problem>(&response.body) else { return not_ours() };
-    let next = match exit_of(&problem.code) {
-        Exit::NeedsAuth => "Give a valid --token.",
-        Exit::Offline => "Try again later.",
-        _ => "Check --server.",
-    };
-    Failure::new(exit_of(&problem.code), problem.code.as_str(), problem.title, next)
+    Failure::advised(exit_of(&problem.code), problem.code.as_str(), &problem.title)
 }

@@ -52,7 +52,7 @@ pub(crate) fn run(output: Output, args: &Args) -> Result<Exit, Failure> {
     })?;
     let now_ms = u64::try_from(edge::wall_ms()).unwrap_or_default();
     let token = token::mint(&key(args)?, &args.tenant, &args.sub, device, args.ttl, now_ms)
-        .map_err(|problem| Failure::bad_input(problem.code.as_str(), problem.title, "Give another name."))?;
+        .map_err(|problem| Failure::advised(Exit::BadInput, problem.code.as_str(), &problem.title))?;
     let made = Made {
         token,
         tenant: &args.tenant,
@@ -73,7 +73,7 @@ fn key(args: &Args) -> Result<Key, Failure> {
             return Err(Failure::usage("There is no key to sign a token with.", next));
         }
     };
-    key.map_err(|error| Failure::bad_input("key", format!("{error}."), "Give another key."))
+    key.map_err(|error| Failure::advised(Exit::BadInput, "key", &error.to_string()))
 }
 
 fn new_key(output: Output, path: &std::path::Path) -> Result<Exit, Failure> {
