@@ -83,7 +83,10 @@ fn unparsed(error: &clap::Error) -> ExitCode {
     let asked_json = std::env::args_os().any(|arg| arg == "--json");
     if error.use_stderr() && asked_json {
         let text = error.to_string();
-        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        // clap lists what is missing on lines of their own, and ends with the usage after an empty line.
+        let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+        let message = lines.collect::<Vec<_>>().join(" ");
+        let message = format!("{}.", message.trim_start_matches("error: ").trim_end_matches('.'));
         Output::new(true).failure(&Failure::usage(message, "Run the command with --help."));
     } else {
         // Nothing is left to tell if stderr is closed.

@@ -11,7 +11,7 @@ use crate::global::{Global, LogForm};
 ///
 /// # Errors
 /// A usage failure for a filter that cannot be read.
-pub fn start(global: &Global, default: LogForm) -> Result<(), Failure> {
+pub(crate) fn start(global: &Global, default: LogForm) -> Result<(), Failure> {
     let form = global.log.unwrap_or(default);
     if form == LogForm::Off {
         return Ok(());

@@ -167,8 +167,8 @@ impl Global {
 }
 
 /// The schema a database was made with, or that of notes.
-fn stored_schema(_path: &Path) -> Result<Schema, Failure> {
-    notes_schema()
+fn stored_schema(path: &Path) -> Result<Schema, Failure> {
+    Store::stored_schema(path)?.map_or_else(notes_schema, Ok)
 }
 
 /// Tokens from the command line, or from a file that somebody may renew.

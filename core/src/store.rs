@@ -1,14 +1,15 @@
 //! The public entry: a database on this device that syncs.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use turnstone_protocol::{Schema, Value};
+use turnstone_protocol::{DeviceId, Incarnation, Schema, Value};
 
 use crate::driver::Driver;
 use crate::observe::{Hub, Interest, Live, Offload, RowState, RowStateWatch, Status, StatusWatch, Watch, block_on};
 use crate::options::Options;
 use crate::report::{DeadLetter, StateHash, SyncReport};
-use crate::storage::{Database, Tx, Written};
+use crate::storage::{Database, Tx, Written, stored_schema};
 use crate::{Error, Row, Rows};
 
 /// A database on this device that syncs.
@@ -41,6 +42,15 @@ impl Store {
         store.listen();
         store.shared.driver.start()?;
         Ok(store)
+    }
+
+    /// The schema a database file was made with; none where there is no database yet. For tools that open any database:
+    /// an app knows its schema.
+    ///
+    /// # Errors
+    /// A typed error for everything that can be wrong with the path or the file; it is untouched.
+    pub fn stored_schema(path: impl AsRef<Path>) -> Result<Option<Schema>, Error> {
+        stored_schema(path.as_ref())
     }
 
     /// Hands commits on to those who watch, and new work to the driver.
@@ -224,6 +234,20 @@ impl Store {
     /// A typed error of the file.
     pub fn state_hash(&self) -> Result<StateHash, Error> {
         self.shared.driver.view().state_hash()
+    }
+
+    /// This installation, and its present life: what a token or a support request may name.
+    ///
+    /// # Errors
+    /// A typed error of the file.
+    pub fn identity(&self) -> Result<(DeviceId, Incarnation), Error> {
+        self.shared.database.identity()
+    }
+
+    /// What syncing did since the store was opened, also in syncs that were stopped.
+    #[must_use]
+    pub fn totals(&self) -> SyncReport {
+        self.shared.driver.view().doing().totals
     }
 
     /// The schema.

@@ -1,5 +1,6 @@
 //! `turnstone status`: how much waits, what went wrong, what happens next.
 
+use serde::Serialize;
 use turnstone::Status;
 
 use crate::exit::Exit;
@@ -8,11 +9,21 @@ use crate::global::Global;
 use crate::opening::SchemaChoice;
 use crate::output::Output;
 
+#[derive(Serialize)]
+struct Shown<'a> {
+    device: String,
+    incarnation: String,
+    #[serde(flatten)]
+    status: &'a Status,
+}
+
 pub(crate) fn run(global: &Global, output: Output, choice: SchemaChoice) -> Result<Exit, Failure> {
     let store = global.open_existing(choice)?;
     let status = store.status()?;
     let now_ms = u64::try_from(crate::edge::wall_ms()).unwrap_or_default();
-    output.result(&status, || human(&status, now_ms))?;
+    let (device, incarnation) = store.identity()?;
+    let shown = Shown { device: device.to_string(), incarnation: incarnation.to_string(), status: &status };
+    output.result(&shown, || format!("device {device}\n{}", human(&status, now_ms)))?;
     Ok(Exit::Ok)
 }
 

@@ -81,28 +81,24 @@ fn put(tx: &mut Tx<'_>, table: &str, row: RowWrite) -> Result<(), Error> {
 }
 
 fn sync(store: &Store, attempts: u32) -> Result<Synced, Failed> {
-    let mut done = Synced::default();
-    while done.attempts < attempts {
+    let (mut done, before) = (Synced::default(), store.totals());
+    while done.attempts < attempts && !done.quiet {
         done.attempts += 1;
         match store.sync_blocking() {
-            Ok(report) => {
-                done.add(&report);
-                // What the server wants to see again later is not quiet.
-                done.quiet = store.status()?.pending_groups == 0;
-                if done.quiet {
-                    return Ok(done);
-                }
-            }
+            // What the server wants to see again later is not quiet.
+            Ok(_) => done.quiet = store.status()?.pending_groups == 0,
             Err(error) => {
                 let failure = Failure::from(error);
                 let again = failure.exit == Exit::Offline;
-                done.last_failure = Some(Failed::from(failure.clone()));
+                done.last_failure = Some(Failed::from(failure));
                 if !again {
-                    return Ok(done);
+                    break;
                 }
             }
         }
     }
+    // The totals also know what was done by attempts that failed in the end.
+    done.count(&before, &store.totals());
     Ok(done)
 }
 

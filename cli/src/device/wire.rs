@@ -152,16 +152,16 @@ impl Synced {
         self.last_failure.clone_from(&other.last_failure);
     }
 
-    /// Adds what one attempt did.
-    pub fn add(&mut self, report: &SyncReport) {
-        self.groups_pushed += report.groups_pushed;
-        self.merged += report.merged;
-        self.rejected += report.rejected;
-        self.rows_pulled += report.rows_pulled;
-        self.overlaps += report.overlaps;
-        self.bytes_up += report.bytes_up;
-        self.bytes_down += report.bytes_down;
-        self.requests += report.requests;
+    /// Takes over what was done between two totals.
+    pub fn count(&mut self, before: &SyncReport, after: &SyncReport) {
+        self.groups_pushed = after.groups_pushed - before.groups_pushed;
+        self.merged = after.merged - before.merged;
+        self.rejected = after.rejected - before.rejected;
+        self.rows_pulled = after.rows_pulled - before.rows_pulled;
+        self.overlaps = after.overlaps - before.overlaps;
+        self.bytes_up = after.bytes_up - before.bytes_up;
+        self.bytes_down = after.bytes_down - before.bytes_down;
+        self.requests = after.requests - before.requests;
     }
 }
 

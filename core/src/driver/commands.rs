@@ -251,6 +251,7 @@ impl Loop {
 
     fn finish(&mut self, outcome: RunOutcome) {
         let (report, now_ms) = (self.report(), self.now().mono_ms);
+        self.setup.view.update(|doing| doing.totals = report);
         for waiter in self.waiters.drain(..) {
             let result = match &outcome {
                 RunOutcome::Quiet { waiting } => {

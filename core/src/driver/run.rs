@@ -222,7 +222,9 @@ impl Loop {
             at_ms: now.wall_ms.saturating_add(wake.at_ms.saturating_sub(now.mono_ms)),
             why: wake.why,
         });
+        let totals = self.report();
         self.setup.view.update(|doing| {
+            doing.totals = totals;
             doing.phase = phase;
             doing.next_attempt = next_attempt;
         });

@@ -8,7 +8,7 @@ use turnstone_protocol::Gid;
 use super::{LastError, NextAttempt, Phase, RowState, Status};
 use crate::Error;
 use crate::clock::Entropy;
-use crate::report::{DeadLetter, StateHash};
+use crate::report::{DeadLetter, StateHash, SyncReport};
 use crate::storage::{Database, Key};
 use crate::sync::{self, RetryRefused, RowSync};
 
@@ -21,6 +21,8 @@ pub(crate) struct Doing {
     pub(crate) next_attempt: Option<NextAttempt>,
     pub(crate) last_error: Option<LastError>,
     pub(crate) last_synced_at_ms: Option<u64>,
+    /// What syncing did since the store was opened.
+    pub(crate) totals: SyncReport,
 }
 
 /// Reads what a store shows of itself. Cheap to clone.
@@ -40,6 +42,7 @@ impl View {
             next_attempt: None,
             last_error: None,
             last_synced_at_ms: None,
+            totals: SyncReport::default(),
         };
         Self { database, entropy, doing: Arc::new(Mutex::new(doing)), has_remote }
     }

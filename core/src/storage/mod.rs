@@ -42,6 +42,7 @@ pub use options::{Durability, OpenOptions};
 pub use reader::Reader;
 pub use tx::Tx;
 
+pub(crate) use open::stored_schema;
 #[allow(unused_imports, reason = "the sync steps come to use all of it")]
 pub(crate) use {
     meta::Key,

@@ -9,6 +9,7 @@ use turnstone_protocol::Schema;
 use super::capture::Capture;
 use super::gate::Gate;
 use super::lock::{FileLock, folder_error};
+use super::meta::{self, Key};
 use super::options::OpenOptions;
 use super::tables::Tables;
 use super::writer::{Setup, Writer};
@@ -52,6 +53,21 @@ pub(crate) fn open(path: &Path, schema: &Schema, options: &OpenOptions) -> Resul
     let setup = Arc::new(Setup { schema: Arc::new(schema.clone()), tables, options: options.clone() });
     let writer = Writer::new(conn, &setup, gate, capture)?;
     Ok(Opened { setup, writer, lock: Arc::new(lock) })
+}
+
+/// The schema a database file was made with; none where there is no database yet. Changes nothing.
+pub(crate) fn stored_schema(path: &Path) -> Result<Option<Schema>, Error> {
+    look_at_file(path)?;
+    if std::fs::metadata(path).map_or(true, |found| found.len() == 0) {
+        return Ok(None);
+    }
+    let conn = connect::open(path, None)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    if migrate::look(&conn)? == migrate::Found::Empty {
+        return Ok(None);
+    }
+    let text: Option<String> = meta::read(&conn, Key::Schema)?;
+    text.map(|text| Schema::from_canonical_json(&text).map_err(|_| Error::Corrupt)).transpose()
 }
 
 /// Tells the usual mistakes apart before SQLite, whose words for all of them are the same, gets to see the path.
