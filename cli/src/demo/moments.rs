@@ -20,18 +20,20 @@ pub struct Moment {
     pub story: String,
 }
 
-type Writes<'a> = Vec<(usize, &'a NoteWrite)>;
+/// The writes to one note, each with its device, in the order they were dealt.
+type Writes<'a> = [(usize, &'a NoteWrite)];
+/// Finds one kind of moment in the life of a note.
+type Teller = fn(&Deal, &str, &Writes<'_>, &Fields) -> Option<Moment>;
 
 /// Picks one moment of each kind, where there is one: the same ones for the same deal.
 #[must_use]
 pub fn moments(deal: &Deal, rows: &BTreeMap<String, Fields>) -> Vec<Moment> {
-    let mut by_note: BTreeMap<&str, Writes<'_>> = BTreeMap::new();
+    let mut by_note: BTreeMap<&str, Vec<(usize, &NoteWrite)>> = BTreeMap::new();
     for (device, write) in deal.writes() {
         by_note.entry(&write.id).or_default().push((device, write));
     }
-    let tellers: [fn(&Deal, &str, &Writes<'_>, &Fields) -> Option<Moment>; 4] =
-        [side_by_side, contested, counted, kept];
-    let tell = |teller: fn(&Deal, &str, &Writes<'_>, &Fields) -> Option<Moment>| {
+    let tellers: [Teller; 4] = [side_by_side, contested, counted, kept];
+    let tell = |teller: Teller| {
         let told = by_note.iter().filter_map(|(id, writes)| {
             let moment = teller(deal, id, writes, rows.get(*id)?)?;
             Some((writes.len(), moment))
