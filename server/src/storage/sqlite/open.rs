@@ -20,7 +20,7 @@ const APPLICATION_ID: i64 = 0x5453_4e53;
 /// The migrations, in order; `user_version` counts those that ran.
 const MIGRATIONS: [&str; 1] = [include_str!("0001_start.sql")];
 /// How long to wait for another process (a backup) that holds the database.
-const BUSY: Duration = Duration::from_secs(5);
+const BUSY: Duration = Duration::from_secs(2);
 /// Prepared statements kept per connection; there are fewer than this.
 const STATEMENTS_MAX: usize = 64;
 
