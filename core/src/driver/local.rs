@@ -45,6 +45,13 @@ pub(super) enum Job {
     ForgetStable(u64),
 }
 
+impl Job {
+    /// Whether it only remembers something for later.
+    pub(super) const fn is_note(&self) -> bool {
+        matches!(self, Self::Hold(..) | Self::Trouble(_) | Self::Synced(_))
+    }
+}
+
 /// What came of a job.
 pub(super) enum Outcome {
     Begun {

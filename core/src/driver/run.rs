@@ -233,7 +233,8 @@ impl Loop {
 
     fn stop(&mut self, reply: mpsc::SyncSender<()>) {
         self.stopping = Some(reply);
-        self.queue.clear();
+        // What only remembers is kept: a process that syncs once and ends must not forget why it failed.
+        self.queue.retain(Job::is_note);
         for flight in std::mem::take(&mut self.flights).into_values() {
             flight.abort();
         }
@@ -245,7 +246,7 @@ impl Loop {
     /// Writes down what must outlive the loop, and says that it is over.
     async fn end(mut self) {
         let (push_ms, pull_ms) = self.machine.holds_ms(self.now());
-        let mut jobs = Vec::new();
+        let mut jobs: Vec<Job> = self.queue.drain(..).collect();
         for (lane, ms) in [(Lane::Push, push_ms), (Lane::Pull, pull_ms)] {
             if ms > 0 {
                 jobs.push(Job::Hold(lane, ms));

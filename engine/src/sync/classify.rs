@@ -65,7 +65,9 @@ pub(super) fn meaning(failure: &Failure) -> Meaning {
         413 => Meaning::TooLarge,
         415 => Meaning::Later { retry_after_ms },
         426 => Meaning::Upgrade,
-        400..=499 => Meaning::Refused(code.unwrap_or(Code::Malformed)),
+        400 | 409 | 410 | 412 | 422 => Meaning::Refused(code.unwrap_or(Code::Malformed)),
+        // A proxy that wants a login or a payment says nothing about what was sent.
+        300..=499 | 511 => Meaning::BadLink,
         500..=599 => Meaning::ServerFailed(code.unwrap_or(Code::Internal)),
         _ => Meaning::BadLink,
     }
@@ -114,7 +116,7 @@ mod tests {
     /// I-17: none of these may consume an op, so none may read as a refusal.
     #[test]
     fn passing_faults_are_never_refusals() {
-        for code in [401, 403, 408, 413, 425, 429, 500, 502, 503, 504, 301, 302, 307, 404] {
+        for code in [301, 302, 307, 401, 402, 403, 404, 407, 408, 413, 418, 425, 429, 451, 500, 502, 503, 504, 511] {
             assert!(!matches!(meaning(&status(code, None)), Meaning::Refused(_)), "{code}");
         }
         for failure in [Failure::Offline, Failure::Timeout, Failure::Broken, Failure::NotTurnstone] {
