@@ -159,8 +159,9 @@ fn c11_a_pull_lands_while_a_push_hangs() {
         format!("http://{}", proxy.addr),
         turnstone::transport::StaticToken::new(kit::good_token()),
     );
-    let ann = Device::open_with("ann", remote.timeouts(timeouts), |options| options.auto_sync(true));
+    let ann = Device::open("ann", kit::nowhere());
     ann.insert("from Ann");
+    let ann = ann.reopen_with(|options| options.remote(remote.timeouts(timeouts)).auto_sync(true));
     let watch = ann.store.watch("SELECT count(*) FROM notes", &[]).unwrap();
     while watch.next_blocking().unwrap().rows[0][0] != 2.into() {}
     assert_eq!(ann.pending(), 1);
