@@ -15,7 +15,7 @@ use crate::{Error, Row, Rows};
 /// A database on this device that syncs.
 ///
 /// Cheap to clone, and usable from any thread: clones share one database. Reads and writes never wait for the
-/// network. When the last clone goes, syncing ends; [`Store::close`] does it earlier and waits for it.
+/// network. When the last clone goes, the store is closed; [`Store::close`] does it earlier and says how it went.
 #[derive(Clone)]
 pub struct Store {
     shared: Arc<Shared>,
@@ -265,14 +265,13 @@ impl Store {
     }
 
     /// Ends syncing and every watch, waits for the running transaction and closes the file. A sync under way writes
-    /// nothing afterwards; what it had sent is sent again next time. Later calls on any clone say [`Error::Closed`].
+    /// nothing afterwards; what it had sent is sent again next time. Later calls on any clone say [`Error::Closed`];
+    /// closing twice is fine.
     ///
     /// # Errors
-    /// A typed error of the file; it is closed all the same.
+    /// [`Error::Reentrant`] inside a write, or a typed error of the file; it is closed all the same then.
     pub fn close(&self) -> Result<(), Error> {
-        self.shared.driver.stop();
-        self.shared.hub.close();
-        self.shared.database.close()
+        self.shared.close()
     }
 
     fn hub(&self) -> Arc<Hub> {
@@ -284,10 +283,21 @@ impl Store {
     }
 }
 
-impl Drop for Shared {
-    fn drop(&mut self) {
+impl Shared {
+    fn close(&self) -> Result<(), Error> {
         self.driver.stop();
         self.hub.close();
+        match self.database.close() {
+            Err(Error::Closed) => Ok(()),
+            closed => closed,
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // Nobody is left to hear how it went; what was acknowledged is safe either way.
+        let _ = self.close();
     }
 }
 

@@ -157,6 +157,17 @@ fn a_pull_never_waits_for_a_stuck_push() {
     insta::assert_snapshot!(trace.end());
 }
 
+/// C11: also where the push was to bring the pull half along.
+#[test]
+fn a_pull_half_that_does_not_come_is_pulled_for() {
+    let mut trace = Trace::auto();
+    trace.connected().sealed(3, 3, false);
+    let push = trace.flights.last().copied().unwrap();
+    trace.wait().fetched(Ok(false)).applied_last();
+    trace.event(Event::Pushed { flight: push, result: Ok(Some(Page { more: false })) }).settled(3, 0);
+    insta::assert_snapshot!(trace.end());
+}
+
 /// I-17, H13: a 401 asks for a token once and burns no attempt; a second one needs a person.
 #[test]
 fn a_401_renews_the_token_once_and_a_second_one_needs_a_person() {

@@ -258,7 +258,10 @@ impl Loop {
             let work = move || drop(super::local::run_all(&database, &jobs));
             let _ = self.setup.runtime.spawn_blocking(work).await;
         }
-        if let Some(reply) = self.stopping.take() {
+        let stopping = self.stopping.take();
+        // Whoever waits may open the file again at once: let go of it first.
+        drop(self);
+        if let Some(reply) = stopping {
             let _ = reply.send(());
         }
     }

@@ -148,6 +148,11 @@ impl MemoryServer {
         let packed = header("content-encoding");
         let body = match packed.as_deref() {
             Some("zstd") => zstd::stream::decode_all(&*request.body).unwrap(),
+            Some("gzip") => {
+                let mut plain = Vec::new();
+                std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&*request.body), &mut plain).unwrap();
+                plain
+            }
             Some(other) => panic!("unexpected encoding {other}"),
             None => request.body.to_vec(),
         };

@@ -150,7 +150,7 @@ impl Sync {
             self.gate.token = Token::None(TokenReason::First);
         }
         self.push.look = true;
-        self.pull.wanted = true;
+        self.pull.want();
     }
 
     pub(super) fn on_hello(

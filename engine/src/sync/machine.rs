@@ -116,7 +116,7 @@ impl Sync {
             Event::Started { push_hold_ms, pull_hold_ms } => self.on_started(push_hold_ms, pull_hold_ms, now, out),
             Event::WorkPending => self.on_work(now),
             Event::Requested => self.on_requested(),
-            Event::Poked => self.pull.wanted = true,
+            Event::Poked => self.pull.want(),
             Event::Network { up } => self.on_network(up, now),
             Event::TokenChanged => self.on_token_changed(),
             Event::Tick => {}
@@ -140,7 +140,7 @@ impl Sync {
         }
         if self.config.auto && self.poll_at_ms.is_some_and(|at_ms| at_ms <= now.mono_ms) {
             self.poll_at_ms = None;
-            self.pull.wanted = true;
+            self.pull.want();
         }
         self.wake_push(now, out);
         self.wake_pull(now, out);
@@ -207,7 +207,7 @@ impl Sync {
         }
         if self.config.auto {
             self.push.look = true;
-            self.pull.wanted = true;
+            self.pull.want();
         }
     }
 
@@ -224,7 +224,7 @@ impl Sync {
         self.offline = None;
         self.cut_waits();
         self.push.look = true;
-        self.pull.wanted = true;
+        self.pull.want();
     }
 
     fn on_network(&mut self, up: bool, now: Now) {
@@ -232,7 +232,7 @@ impl Sync {
             self.offline = None;
             self.cut_waits();
             self.push.look = true;
-            self.pull.wanted = true;
+            self.pull.want();
         } else if self.offline.is_none() {
             // A hint that can stick would stop syncing for ever: believe it for a minute.
             self.offline = Some(Wake { at_ms: now.mono_ms.saturating_add(DELAY_MS_MAX), why: Why::Offline });

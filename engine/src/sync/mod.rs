@@ -37,8 +37,10 @@ pub use event::{
 pub use machine::{Config, Sync};
 pub use standing::{Phase, Wake, Why};
 
-/// How long a pull waits for a push that makes progress, in milliseconds.
+/// How long a pull waits after a push left, in milliseconds.
 pub const PULL_PATIENCE_MS: u64 = 1_000;
+/// How long a pull waits for pushes that make progress, in milliseconds.
+pub const PULL_PATIENCE_MS_MAX: u64 = 5_000;
 /// How long a sync after a local write waits for further writes, in milliseconds.
 pub const DEBOUNCE_MS: u64 = 3_000;
 /// The longest that further writes can put it off, in milliseconds.

@@ -7,7 +7,7 @@ use super::command::Command;
 use super::event::{ApplyOutcome, Failure, Flight, Lane, Now, Page};
 use super::machine::Sync;
 use super::standing::{Wake, Why};
-use super::{PAGES_AHEAD_MAX, PULL_PATIENCE_MS, RETRY_AFTER_MS_MAX};
+use super::{PAGES_AHEAD_MAX, PULL_PATIENCE_MS, PULL_PATIENCE_MS_MAX, RETRY_AFTER_MS_MAX};
 use crate::backoff::{self, Backoff};
 
 /// The pull lane.
@@ -15,7 +15,9 @@ use crate::backoff::{self, Backoff};
 pub(super) struct Pull {
     /// A pull from the database's cursor is due.
     pub(super) wanted: bool,
-    pub(super) wanted_since_ms: Option<u64>,
+    wanted_since_ms: Option<u64>,
+    /// How often one was asked for: what is asked for after a request left is not answered by it.
+    pub(super) asks: u32,
     /// The download under way, and the token it went out with.
     flight: Option<(Flight, u32)>,
     /// Pages that arrived and are not applied yet, oldest first.
@@ -38,6 +40,7 @@ impl Pull {
         Self {
             wanted: false,
             wanted_since_ms: None,
+            asks: 0,
             flight: None,
             staged: VecDeque::new(),
             applying: false,
@@ -52,6 +55,18 @@ impl Pull {
         }
     }
 
+    /// A pull is due.
+    pub(super) const fn want(&mut self) {
+        self.wanted = true;
+        self.asks = self.asks.wrapping_add(1);
+    }
+
+    /// A pull began that brings everything asked for until then.
+    const fn begun(&mut self) {
+        self.wanted = false;
+        self.wanted_since_ms = None;
+    }
+
     /// Whether nothing of this lane is under way, so that a pull may begin at the database's cursor.
     pub(super) fn could_start(&self) -> bool {
         self.flight.is_none() && self.staged.is_empty() && self.wait.is_none()
@@ -62,8 +77,15 @@ impl Pull {
         self.flight.is_some() || !self.staged.is_empty()
     }
 
-    /// Takes a page that came with a push answer.
-    pub(super) fn stage(&mut self, flight: Flight, page: Page) {
+    /// Takes a page that came with a push answer; the push was sent after so many asks.
+    pub(super) fn stage_half(&mut self, flight: Flight, page: Page, asks: u32) {
+        if self.asks == asks {
+            self.begun();
+        }
+        self.stage(flight, page);
+    }
+
+    fn stage(&mut self, flight: Flight, page: Page) {
         self.staged.push_back((flight, page));
         self.worked = true;
     }
@@ -81,7 +103,7 @@ impl Sync {
     pub(super) fn wake_pull(&mut self, now: Now, out: &mut Vec<Command>) {
         if self.pull.wait.is_some_and(|wait| wait.at_ms <= now.mono_ms) {
             self.pull.wait = None;
-            self.pull.wanted = true;
+            self.pull.want();
             if self.pull.held {
                 self.pull.held = false;
                 out.push(Command::Hold { lane: Lane::Pull, ms: 0 });
@@ -116,19 +138,26 @@ impl Sync {
             None => return,
         };
         if after.is_none() {
-            self.pull.wanted = false;
-            self.pull.wanted_since_ms = None;
+            self.pull.begun();
         }
         let flight = self.next_flight();
         self.pull.flight = Some((flight, self.gate.generation));
         out.push(Command::Fetch { flight, after, rows_max: self.pull.rows });
     }
 
-    /// A pull waits for a push that makes progress, for a little while: what it brings would include the push.
     fn pull_is_due(&self, now: Now) -> bool {
-        let Some(since_ms) = self.pull.wanted_since_ms else { return false };
-        let patient = self.push.makes_progress() && now.mono_ms < since_ms.saturating_add(PULL_PATIENCE_MS);
-        self.pull.wanted && !patient
+        self.pull.wanted && self.pull_patience_ends_ms().is_none_or(|at_ms| at_ms <= now.mono_ms)
+    }
+
+    /// Until when a pull that is due waits for a push that makes progress: what it brings then includes the push, and
+    /// the last push asks for it in the same request. None: it does not wait.
+    pub(super) fn pull_patience_ends_ms(&self) -> Option<u64> {
+        let since_ms = self.pull.wanted_since_ms?;
+        if !self.push.makes_progress() {
+            return None;
+        }
+        let progress_ms = self.push.progress_ms.max(since_ms);
+        Some(progress_ms.saturating_add(PULL_PATIENCE_MS).min(since_ms.saturating_add(PULL_PATIENCE_MS_MAX)))
     }
 
     pub(super) fn on_fetched(
@@ -158,7 +187,7 @@ impl Sync {
     }
 
     fn pull_failed(&mut self, failure: &Failure, generation: u32, now: Now, out: &mut Vec<Command>) {
-        self.pull.wanted = true;
+        self.pull.want();
         let meaning = classify::meaning(failure);
         if let Meaning::Unauthorized { expired } = meaning {
             return self.on_unauthorized(generation, expired, now, out);
@@ -195,7 +224,7 @@ impl Sync {
                 self.pull.stale = 0;
                 self.repairs = 0;
                 if page.more && !self.pull.has_outstanding() {
-                    self.pull.wanted = true;
+                    self.pull.want();
                 } else if !page.more {
                     self.pulled_to_end = true;
                 }
@@ -242,6 +271,6 @@ impl Sync {
         out.extend(self.pull.staged.drain(..).map(|(flight, _)| Command::Discard { flight }));
         out.extend(self.pull.flight.take().map(|(flight, _)| Command::Discard { flight }));
         self.pull.applying = false;
-        self.pull.wanted = true;
+        self.pull.want();
     }
 }

@@ -29,8 +29,8 @@ pub(super) struct Sending {
     pub(super) flight: Flight,
     pub(super) generation: u32,
     pub(super) batch: Batch,
-    /// Whether it asked for the pull half.
-    pub(super) pull: bool,
+    /// Whether it asked for the pull half, and how often a pull had been asked for then.
+    pub(super) pull: Option<u32>,
     pub(super) next: Next,
 }
 
@@ -60,6 +60,8 @@ pub(super) struct Push {
     round_open: bool,
     /// Entries up to this seq were answered in this round.
     from_seq: u64,
+    /// When the last push left.
+    pub(super) progress_ms: u64,
     settling: usize,
     decided: bool,
     waiting: usize,
@@ -88,6 +90,7 @@ impl Push {
             more: false,
             round_open: false,
             from_seq: 0,
+            progress_ms: 0,
             settling: 0,
             decided: false,
             waiting: 0,
@@ -183,7 +186,7 @@ impl Sync {
                 }
                 self.seal(out);
             }
-            PushState::Ready(batch) => self.send(batch, out),
+            PushState::Ready(batch) => self.send(batch, now, out),
             _ => {}
         }
     }
@@ -221,12 +224,14 @@ impl Sync {
         batch
     }
 
-    fn send(&mut self, batch: Batch, out: &mut Vec<Command>) {
+    fn send(&mut self, batch: Batch, now: Now, out: &mut Vec<Command>) {
         let flight = self.next_flight();
         let pull = !batch.more && self.pull.could_start() && !self.push.sizing.is_searching();
         if pull {
-            self.pull.wanted = false;
+            // Still due: a push that hangs must not keep what others wrote from coming.
+            self.pull.wanted = true;
         }
+        self.push.progress_ms = now.mono_ms;
         out.push(Command::Send { flight, batch: batch.id, pull });
         let next = if batch.more && !self.push.sizing.is_searching() {
             Next::Sealing(self.seal_after(batch.last_seq, out))
@@ -234,6 +239,7 @@ impl Sync {
             Next::None
         };
         let generation = self.gate.generation;
+        let pull = pull.then_some(self.pull.asks);
         self.push.state = PushState::Sending(Sending { flight, generation, batch, pull, next });
     }
 
@@ -294,10 +300,10 @@ impl Sync {
                 PushState::Rest
             }
         };
-        match page {
-            Some(page) if self.pull.could_start() => self.pull.stage(sending.flight, page),
-            page => {
-                self.pull.wanted = true;
+        match (page, sending.pull) {
+            (Some(page), Some(asks)) if self.pull.could_start() => self.pull.stage_half(sending.flight, page, asks),
+            (page, _) => {
+                self.pull.want();
                 out.extend(page.map(|_| Command::Discard { flight: sending.flight }));
             }
         }

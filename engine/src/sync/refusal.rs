@@ -16,8 +16,8 @@ impl Sync {
         if let Next::Ready(next) = sending.next {
             out.push(Command::Forget { batch: next.id });
         }
-        if sending.pull {
-            self.pull.wanted = true;
+        if sending.pull.is_some() {
+            self.pull.want();
         }
         self.push.state = PushState::Rest;
         self.push.more = true;
@@ -74,7 +74,7 @@ impl Sync {
             Meaning::ServerFailed(code) => {
                 if self.push.single_failures == 0 {
                     self.pull.worked = false;
-                    self.pull.wanted = true;
+                    self.pull.want();
                 }
                 self.push.single_failures = self.push.single_failures.saturating_add(1);
                 if self.push.single_failures < SINGLE_TRIES_MAX || !self.pull.worked {

@@ -85,17 +85,17 @@ impl Sync {
             (Mending::Rewind, false) => self.renew(now, out),
             (Mending::Rewind, true) => {}
             (Mending::Renew, true) => {
-                self.pull.wanted = true;
+                self.pull.want();
                 self.gate.hello_again();
             }
             (Mending::Reset(cause), true) => {
-                self.pull.wanted = true;
+                self.pull.want();
                 if matches!(cause, ResetCause::EpochChanged | ResetCause::EpochSuspect) {
                     self.gate.hello_again();
                 }
             }
             (Mending::Renew | Mending::Reset(_), false) => {
-                self.pull.wanted = true;
+                self.pull.want();
                 self.gate.hello_again();
                 self.gate.wait_backoff(&mut self.rng, now, Why::Storage);
                 self.run_failed();
@@ -105,7 +105,7 @@ impl Sync {
 
     /// Whether another repair may start at once; if not, the server will say so again when it is time.
     fn may_repair(&mut self, now: Now) -> bool {
-        self.pull.wanted = true;
+        self.pull.want();
         self.push.restart_round();
         if self.mending.is_some() {
             return false;

@@ -89,12 +89,10 @@ impl Sync {
         if let PushState::Waiting(wait) = self.push.state {
             all.push(wait);
         }
-        if let (true, Some(since_ms)) = (self.pull.wanted, self.pull.wanted_since_ms) {
-            let at_ms = since_ms.saturating_add(super::PULL_PATIENCE_MS);
-            let could = self.pull.could_start() && self.gate.is_open() && self.offline.is_none();
-            if could && self.mending.is_none() && self.push.makes_progress() {
-                all.push(Wake { at_ms, why: Why::PullPatience });
-            }
+        let could = self.pull.could_start() && self.gate.is_open() && self.offline.is_none() && self.mending.is_none();
+        if could && self.pull.wanted {
+            let patience = self.pull_patience_ends_ms();
+            all.extend(patience.map(|at_ms| Wake { at_ms, why: Why::PullPatience }));
         }
         if self.config.auto {
             all.extend(self.poll_at_ms.map(|at_ms| Wake { at_ms, why: Why::Poll }));
