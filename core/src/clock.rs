@@ -18,6 +18,7 @@ pub struct Clock {
 enum Source {
     System(Arc<Boot>),
     Manual(Arc<AtomicU64>),
+    Virtual(Arc<dyn Fn() -> Moment + Send + Sync>),
 }
 
 /// This boot of the device.
@@ -38,6 +39,13 @@ impl Clock {
     #[must_use]
     pub fn manual(wall_ms: u64) -> Self {
         Self { source: Source::Manual(Arc::new(AtomicU64::new(wall_ms))), offset_ms: 0 }
+    }
+
+    /// Clocks of a simulation's own.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn virtual_time(read: impl Fn() -> Moment + Send + Sync + 'static) -> Self {
+        Self { source: Source::Virtual(Arc::new(read)), offset_ms: 0 }
     }
 
     /// The same clocks with the wall clock wrong by so many milliseconds.
@@ -62,6 +70,10 @@ impl Clock {
             Source::Manual(at) => {
                 let ms = at.load(Ordering::SeqCst);
                 (ms, [0; 16], ms)
+            }
+            Source::Virtual(read) => {
+                let Moment { wall_ms, boot_id, boot_ms } = read();
+                (wall_ms, boot_id, boot_ms)
             }
         };
         Moment { wall_ms: wall_ms.saturating_add_signed(self.offset_ms), boot_id, boot_ms }

@@ -20,6 +20,8 @@ pub struct Options {
     pub(crate) remote: Option<Remote>,
     pub(crate) auto_sync: bool,
     pub(crate) poll: Option<Duration>,
+    pub(crate) bounds: turnstone_engine::sync::Config,
+    pub(crate) lent: Option<tokio::runtime::Handle>,
 }
 
 impl Options {
@@ -32,6 +34,8 @@ impl Options {
             remote: None,
             auto_sync: false,
             poll: Some(Duration::from_secs(900)),
+            bounds: turnstone_engine::sync::Config::default(),
+            lent: None,
         }
     }
 
@@ -94,6 +98,22 @@ impl Options {
     /// How often to look for news while quiet, with `auto_sync`; 15 minutes unless set, none: never.
     pub const fn poll_every(mut self, every: Option<Duration>) -> Self {
         self.poll = every;
+        self
+    }
+
+    /// The most transactions in a push and rows in a page, for simulations: with small ones, rare paths are common.
+    #[doc(hidden)]
+    pub const fn batches(mut self, entries_max: usize, rows_max: usize) -> Self {
+        self.bounds.entries_max = entries_max;
+        self.bounds.rows_max = rows_max;
+        self
+    }
+
+    /// Runs everything on this runtime instead of threads of the store's own, for simulations: one thread, whose time
+    /// is paused, is the whole world then.
+    #[doc(hidden)]
+    pub fn on_one_thread(mut self, runtime: tokio::runtime::Handle) -> Self {
+        self.lent = Some(runtime);
         self
     }
 }

@@ -274,6 +274,10 @@ impl Store {
         self.shared.close()
     }
 
+    pub(crate) fn database(&self) -> &Database {
+        &self.shared.database
+    }
+
     fn hub(&self) -> Arc<Hub> {
         Arc::clone(&self.shared.hub)
     }

@@ -288,7 +288,7 @@ struct Body {
 }
 
 impl Body {
-    async fn pack(self, wire: &Arc<Wire>, runtime: &tokio::runtime::Handle) -> Result<Packed, Failure> {
+    async fn pack(self, wire: &Arc<Wire>, runtime: &super::Tasks) -> Result<Packed, Failure> {
         if let Some(packed) = self.packed {
             return Ok(packed);
         }

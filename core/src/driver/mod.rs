@@ -8,6 +8,7 @@ mod answers;
 mod commands;
 mod local;
 mod run;
+mod tasks;
 mod wire;
 
 use std::future::Future;
@@ -21,6 +22,7 @@ use tokio::sync::oneshot;
 use turnstone_engine::sync::{Config, Event};
 
 use self::run::{Loop, Message, Setup};
+pub(crate) use self::tasks::Tasks;
 use self::wire::Wire;
 use crate::Error;
 use crate::clock::{Clock, Entropy};
@@ -41,6 +43,7 @@ pub(crate) struct Driver {
     hub: Arc<Hub>,
     server: Option<Server>,
     config: Config,
+    lent: Option<Handle>,
     clock: Clock,
     entropy: Entropy,
     knock: Knock,
@@ -57,6 +60,8 @@ struct Server {
 enum Engine {
     Cold,
     Warm(Runtime),
+    /// A simulation's thread.
+    Lent(Handle),
     Stopped,
 }
 
@@ -75,7 +80,8 @@ impl Driver {
             view: View::new(database, options.storage.entropy.clone(), server.is_some()),
             hub,
             server,
-            config: Config { auto: options.auto_sync, poll_ms, ..Config::default() },
+            config: Config { auto: options.auto_sync, poll_ms, ..options.bounds },
+            lent: options.lent.clone(),
             clock: options.storage.clock.clone(),
             entropy: options.storage.entropy.clone(),
             knock: Knock { to_loop: Arc::default(), work_pending: Arc::default() },
@@ -111,7 +117,11 @@ impl Driver {
     /// Ends the loop and waits for it. What it had begun in the database is done or undone then.
     pub(crate) fn stop(&self) {
         let engine = std::mem::replace(&mut *self.engine(), Engine::Stopped);
-        let Engine::Warm(runtime) = engine else { return };
+        let runtime = match engine {
+            Engine::Warm(runtime) => runtime,
+            Engine::Lent(_) => return self.stop_lent(),
+            Engine::Cold | Engine::Stopped => return,
+        };
         if let Some(to_loop) = self.knock.to_loop.get() {
             let (reply, stopped) = mpsc::sync_channel(1);
             let sent = to_loop.send(Message::Stop(reply)).is_ok();
@@ -124,16 +134,28 @@ impl Driver {
         runtime.shutdown_background();
     }
 
+    /// Asks the loop to end; it does when its thread is driven on.
+    fn stop_lent(&self) {
+        if let Some(to_loop) = self.knock.to_loop.get() {
+            let _ = to_loop.send(Message::Stop(mpsc::sync_channel(1).0));
+        }
+    }
+
     fn engine(&self) -> MutexGuard<'_, Engine> {
         self.engine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The runtime, started if need be.
-    fn warm(&self, engine: &mut Engine) -> Result<Handle, Error> {
+    fn warm(&self, engine: &mut Engine) -> Result<Tasks, Error> {
         match engine {
-            Engine::Warm(runtime) => return Ok(runtime.handle().clone()),
+            Engine::Warm(runtime) => return Ok(Tasks::threaded(runtime.handle().clone())),
+            Engine::Lent(runtime) => return Ok(Tasks::lent(runtime.clone())),
             Engine::Stopped => return Err(Error::Closed),
             Engine::Cold => {}
+        }
+        if let Some(runtime) = &self.lent {
+            *engine = Engine::Lent(runtime.clone());
+            return Ok(Tasks::lent(runtime.clone()));
         }
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
@@ -144,7 +166,7 @@ impl Driver {
             .map_err(|_| Error::Internal { what: "the system gave no thread" })?;
         let handle = runtime.handle().clone();
         *engine = Engine::Warm(runtime);
-        Ok(handle)
+        Ok(Tasks::threaded(handle))
     }
 
     /// The way to the loop, started if need be.

@@ -54,7 +54,7 @@ pub(super) struct Setup {
     pub(super) tokens: Arc<dyn TokenProvider>,
     pub(super) clock: Clock,
     pub(super) entropy: Entropy,
-    pub(super) runtime: tokio::runtime::Handle,
+    pub(super) runtime: super::Tasks,
     pub(super) work_pending: Arc<AtomicBool>,
     pub(super) to_loop: UnboundedSender<Message>,
 }

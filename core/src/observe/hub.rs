@@ -143,7 +143,7 @@ impl Place {
 
 /// Runs blocking reads off the caller's executor.
 #[derive(Debug, Clone)]
-pub(crate) struct Offload(pub(crate) tokio::runtime::Handle);
+pub(crate) struct Offload(pub(crate) crate::driver::Tasks);
 
 impl Offload {
     /// Runs `work` on a thread that may wait.

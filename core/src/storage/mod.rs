@@ -45,6 +45,6 @@ pub use tx::Tx;
 pub(crate) use open::stored_schema;
 #[allow(unused_imports, reason = "the sync steps come to use all of it")]
 pub(crate) use {
-    meta::Key,
+    meta::{Key, read as read_meta},
     system::{Base, LoggedOp, Stored, SystemTx},
 };
