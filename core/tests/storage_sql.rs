@@ -131,10 +131,7 @@ fn delete_and_insert_of_one_id_in_one_transaction_is_an_update() {
 #[test]
 fn returning_is_captured_when_its_rows_are_read() {
     let bed = two();
-    let rows = bed
-        .db
-        .write(|tx| tx.query("UPDATE notes SET title = 'r' RETURNING id, title", &[]))
-        .unwrap();
+    let rows = bed.db.write(|tx| tx.query("UPDATE notes SET title = 'r' RETURNING id, title", &[])).unwrap();
     assert_eq!(rows.columns, ["id", "title"]);
     assert_eq!(rows.rows.len(), 2);
     assert_eq!(since(&bed).len(), 2);
@@ -323,7 +320,10 @@ fn what_would_go_around_capture_is_refused() {
     ] {
         let error = sql(&bed, refused).unwrap_err();
         assert!(matches!(error, Error::SqlRefused { .. } | Error::Sql { .. }), "{refused}: {error:?}");
-        assert!(error.code() == "sql_refused" || refused == "VACUUM" || refused.contains("sqlite_"), "{refused}: {error:?}");
+        assert!(
+            error.code() == "sql_refused" || refused == "VACUUM" || refused.contains("sqlite_"),
+            "{refused}: {error:?}"
+        );
         let error = bed.db.query(refused, &[]).unwrap_err();
         assert!(matches!(error, Error::SqlRefused { .. } | Error::Sql { .. }), "{refused}: {error:?}");
     }
@@ -338,8 +338,13 @@ fn what_would_go_around_capture_is_refused() {
 #[test]
 fn the_apps_words_never_find_our_prepared_statements() {
     let bed = two();
-    for ours in ["BEGIN IMMEDIATE", "COMMIT", "ROLLBACK", "SAVEPOINT _ts_part", "DELETE FROM _ts_absent WHERE tbl = ?1 AND row_id = ?2"]
-    {
+    for ours in [
+        "BEGIN IMMEDIATE",
+        "COMMIT",
+        "ROLLBACK",
+        "SAVEPOINT _ts_part",
+        "DELETE FROM _ts_absent WHERE tbl = ?1 AND row_id = ?2",
+    ] {
         let error = bed.db.write(move |tx| {
             tx.savepoint(|tx| tx.execute(ours, &[]))?;
             Ok(())
@@ -404,14 +409,20 @@ fn values_are_stored_in_the_form_they_are_sent_in() {
 fn a_group_larger_than_servers_accept_is_refused() {
     let bed = bed();
     let many = |n: usize| {
-        format!("WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {n}) INSERT INTO notes (id, title) SELECT 'n' || n, 't' FROM c")
+        format!(
+            "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {n}) INSERT INTO notes (id, title) SELECT 'n' || n, 't' FROM c"
+        )
     };
     let error = sql(&bed, &many(10_001)).unwrap_err();
     assert_eq!(error, Error::GroupTooLarge { what: "ops", found: 10_001, max: 10_000 });
     assert_eq!(bed.counts(), (0, 0));
     sql(&bed, &many(10_000)).unwrap();
     sql(&bed, &many(10_005).replace("INSERT", "INSERT OR IGNORE")).unwrap();
-    assert_eq!(sql(&bed, "UPDATE notes SET title = 't'").unwrap(), 10_005, "touches more rows than a group may have ops");
+    assert_eq!(
+        sql(&bed, "UPDATE notes SET title = 't'").unwrap(),
+        10_005,
+        "touches more rows than a group may have ops"
+    );
     assert_eq!(bed.counts(), (10_005, 2));
     let large = text(&"x".repeat(1 << 20));
     let error = bed.db.execute("UPDATE notes SET body = ?1 WHERE rowid <= 20", &[large]).unwrap_err();

@@ -197,6 +197,12 @@ impl Database {
         self.inner.revision.load(Ordering::Acquire)
     }
 
+    /// How many writes wait for the one that runs; they share the next commit.
+    #[must_use]
+    pub fn writes_waiting(&self) -> usize {
+        self.inner.seat.waiting()
+    }
+
     /// The installation and its present life.
     ///
     /// # Errors

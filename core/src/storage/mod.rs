@@ -31,6 +31,8 @@ mod seat;
 mod sql;
 mod system;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod transact;
 mod tx;
 mod value;

@@ -95,6 +95,11 @@ impl Seat {
         Ok(place.wait(self))
     }
 
+    /// How many wait.
+    pub(crate) fn waiting(&self) -> usize {
+        lock(&self.state).waiting.len()
+    }
+
     /// Closes the seat: waits for it, then lets nobody in any more. The connection is dropped by the caller.
     pub(crate) fn close(&self) -> Result<Box<Writer>, Error> {
         match self.enter(None)? {

@@ -103,6 +103,7 @@ impl Writer {
     /// Starts a write transaction.
     pub(crate) fn begin(&mut self, setup: &Setup) -> Result<(), Error> {
         self.conn.prepare_cached("BEGIN IMMEDIATE")?.raw_execute()?;
+        self.before = (self.state.numbers, self.state.session);
         let begun = self.remember(setup);
         if begun.is_err() {
             self.rollback();
