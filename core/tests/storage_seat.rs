@@ -54,10 +54,10 @@ fn writers_at_once_each_get_their_own_group() {
 }
 
 /// Holds the seat until everybody else waits, so that all of them share one commit.
-fn together<T: Send + 'static>(
-    db: &Database,
-    jobs: Vec<Box<dyn FnOnce(&Database) -> T + Send>>,
-) -> (Result<(), Error>, Vec<T>) {
+/// What one of several threads does with the database.
+type Job = Box<dyn FnOnce(&Database) -> Result<(), Error> + Send>;
+
+fn together(db: &Database, jobs: Vec<Job>) -> (Result<(), Error>, Vec<Result<(), Error>>) {
     let (seated, is_seated) = mpsc::channel();
     let (go, may_go) = mpsc::channel::<()>();
     let holder = {
@@ -85,7 +85,7 @@ fn together<T: Send + 'static>(
     (done, waiting.into_iter().map(|thread| thread.join().unwrap()).collect())
 }
 
-fn insert(id: &'static str) -> Box<dyn FnOnce(&Database) -> Result<(), Error> + Send> {
+fn insert(id: &'static str) -> Job {
     Box::new(move |db| db.write(move |tx| tx.insert_with_id("notes", id, [("title", id)])))
 }
 
@@ -107,14 +107,14 @@ fn those_who_wait_share_one_commit() {
 #[test]
 fn one_who_fails_does_not_take_the_others_along() {
     let bed = bed();
-    let fails: Box<dyn FnOnce(&Database) -> Result<(), Error> + Send> = Box::new(|db| {
+    let fails: Job = Box::new(|db| {
         db.write(|tx| {
             tx.insert_with_id("notes", "lost", [("title", "lost")])?;
             tx.execute("UPDATE notes SET title = 'lost'", &[])?;
             tx.insert_with_id("notes", "lost", [("title", "again")])
         })
     });
-    let panics: Box<dyn FnOnce(&Database) -> Result<(), Error> + Send> = Box::new(|db| {
+    let panics: Job = Box::new(|db| {
         db.write(|tx| {
             tx.insert_with_id("notes", "panic", [("title", "lost")])?;
             panic!("the app's own");
@@ -133,7 +133,7 @@ fn one_who_fails_does_not_take_the_others_along() {
 #[test]
 fn a_shared_transaction_that_is_lost_is_lost_for_everybody() {
     let bed = bed();
-    let rollback: Box<dyn FnOnce(&Database) -> Result<(), Error> + Send> = Box::new(|db| {
+    let rollback: Job = Box::new(|db| {
         db.write(|tx| {
             let _ = tx.execute("UPDATE OR ROLLBACK notes SET title = NULL", &[]);
             Ok(())
@@ -149,7 +149,7 @@ fn a_shared_transaction_that_is_lost_is_lost_for_everybody() {
 #[test]
 fn a_write_inside_a_joined_write_is_an_error_too() {
     let bed = bed();
-    let nested: Box<dyn FnOnce(&Database) -> Result<(), Error> + Send> = Box::new(|db| {
+    let nested: Job = Box::new(|db| {
         let inner = db.clone();
         db.write(move |tx| {
             tx.insert("notes", [("title", "outer")])?;
@@ -164,7 +164,7 @@ fn a_write_inside_a_joined_write_is_an_error_too() {
 #[test]
 fn closing_waits_for_the_running_write_and_turns_away_the_rest() {
     let bed = bed();
-    let close: Box<dyn FnOnce(&Database) -> Result<(), Error> + Send> = Box::new(Database::close);
+    let close: Job = Box::new(Database::close);
     let (held, done) = together(&bed.db, vec![close]);
     assert_eq!((held, done), (Ok(()), vec![Ok(())]));
     assert_eq!(bed.db.write(|_| Ok(())).unwrap_err(), Error::Closed);
