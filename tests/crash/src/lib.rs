@@ -8,6 +8,7 @@ pub mod dump;
 mod examine;
 pub mod faults;
 mod judge;
+pub mod link;
 pub mod power;
 pub mod report;
 pub mod scenario;

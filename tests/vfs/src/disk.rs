@@ -95,6 +95,13 @@ impl Disk {
         state.close_all(None);
     }
 
+    /// The size of a file as programs see it now; none: there is no such file.
+    pub fn file_len(&self, name: &str) -> Option<u64> {
+        let state = self.state();
+        let inode = state.names.get(name)?;
+        state.inodes.get(inode).map(|inode| inode.content.len())
+    }
+
     /// The files as programs see them now: what a backup would copy.
     pub fn snapshot(&self) -> DiskImage {
         self.state().visible()

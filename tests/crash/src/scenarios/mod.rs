@@ -1,12 +1,25 @@
 //! The workloads.
 
 pub mod bare;
+mod client;
 pub mod server;
+pub mod sync;
+pub mod writes;
+
+use turnstone::Durability::{Power, Process};
 
 use crate::scenario::Scenario;
+use sync::Victim;
 
 /// Every scenario that must come through; the seed varies its values.
 #[must_use]
 pub fn all(seed: u64) -> Vec<Box<dyn Scenario>> {
-    vec![Box::new(server::Pushes { seed })]
+    vec![
+        Box::new(writes::Writes { durability: Power, seed }),
+        Box::new(writes::Writes { durability: Process, seed }),
+        Box::new(server::Pushes { seed }),
+        Box::new(sync::Syncs { victim: Victim::Client, durability: Power, seed }),
+        Box::new(sync::Syncs { victim: Victim::Client, durability: Process, seed }),
+        Box::new(sync::Syncs { victim: Victim::Server, durability: Power, seed }),
+    ]
 }

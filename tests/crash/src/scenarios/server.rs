@@ -16,7 +16,7 @@ use turnstone_vfs::{DiskImage, Mount};
 use crate::dump;
 use crate::scenario::{Failure, Scenario, Session};
 
-const PATH: &str = "/server.db";
+pub(super) const PATH: &str = "/server.db";
 const NOW_MS: u64 = 1_750_000_000_000;
 /// The action before which the schema grows.
 const GROWS_AT: usize = 4;
@@ -69,7 +69,7 @@ impl Scenario for Pushes {
 
     fn open<'a>(&self, machines: &'a [Mount]) -> Result<Box<dyn Session + 'a>, Failure> {
         let machine = machines.first().ok_or_else(|| Failure::unexpected("no machine"))?;
-        Ok(Box::new(Running { machine, service: Some(open_as_it_is(machine)?), seed: self.seed }))
+        Ok(Box::new(Running { machine, service: Some(open_with(machine, &[SCHEMA, GROWN])?), seed: self.seed }))
     }
 
     fn dump(&self, victim: &Mount) -> Result<String, Failure> {
@@ -110,7 +110,7 @@ impl Session for Running<'_> {
 
     fn see(&mut self) -> Result<String, Failure> {
         if self.service.is_none() {
-            self.service = Some(open_as_it_is(self.machine)?);
+            self.service = Some(open_with(self.machine, &[SCHEMA, GROWN])?);
         }
         let service = self.service(GROWN)?;
         let mut seen = String::new();
@@ -136,12 +136,20 @@ impl Session for Running<'_> {
     }
 }
 
-/// Opens with the schema that was served last: once it serves the grown one it does not go back.
-fn open_as_it_is(machine: &Mount) -> Result<Service, Failure> {
-    open(machine, SCHEMA).or_else(|failure| if failure.code == "schema" { open(machine, GROWN) } else { Err(failure) })
+/// Opens with the first of these schemas that the database takes: one that has grown does not go back.
+pub(super) fn open_with(machine: &Mount, schemas: &[&str]) -> Result<Service, Failure> {
+    let mut refused = Failure::unexpected("no schema");
+    for schema in schemas {
+        match open(machine, schema) {
+            Ok(service) => return Ok(service),
+            Err(failure) if failure.code == "schema" => refused = failure,
+            Err(failure) => return Err(failure),
+        }
+    }
+    Err(refused)
 }
 
-fn open(machine: &Mount, schema: &str) -> Result<Service, Failure> {
+pub(super) fn open(machine: &Mount, schema: &str) -> Result<Service, Failure> {
     let options = SqliteOptions {
         vfs: Some(machine.name().to_owned()),
         witness: Some("witness".to_owned()),
@@ -168,11 +176,11 @@ fn storage(error: StorageError) -> Failure {
     Failure { code: code.into(), message: error.to_string() }
 }
 
-fn problem(problem: Problem) -> Failure {
+pub(super) fn problem(problem: Problem) -> Failure {
     Failure { code: problem.code.as_str().to_owned(), message: format!("{problem:?}") }
 }
 
-fn who() -> Principal {
+pub(super) fn who() -> Principal {
     Principal { tenant: "acme".to_owned(), sub: "somebody".to_owned(), device: None }
 }
 
