@@ -41,13 +41,27 @@ pub(crate) fn configure_writer(conn: &Connection, durability: Durability) -> Res
         Durability::Power => ("FULL", 1),
         Durability::Process => ("NORMAL", 0),
     };
+    switch_to_wal(conn)?;
     conn.execute_batch(&format!(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA fullfsync = {fullfsync};
+        "PRAGMA synchronous = {synchronous}; PRAGMA fullfsync = {fullfsync};
          PRAGMA checkpoint_fullfsync = {fullfsync}; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;
          PRAGMA recursive_triggers = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;
          PRAGMA journal_size_limit = 67108864;"
     ))?;
     Ok(())
+}
+
+/// Turns the write-ahead log on. SQLite commits that change only after it has given the row that names the new mode, so
+/// the statement is run to its end: `execute_batch` and `query_row` stop at the row, hide that the change failed, and
+/// leave a rollback journal behind, with which FULL does not keep the newest commit (I-02; found by the crash loops).
+fn switch_to_wal(conn: &Connection) -> Result<(), Error> {
+    let mut statement = conn.prepare("PRAGMA journal_mode = WAL")?;
+    let mut rows = statement.query([])?;
+    let mut mode = String::new();
+    while let Some(row) = rows.next()? {
+        mode = row.get(0)?;
+    }
+    if mode == "wal" { Ok(()) } else { Err(Error::CannotOpen) }
 }
 
 /// Sets a reader up: it cannot write, whatever SQL it is given.

@@ -1,5 +1,6 @@
 //! A whole database as text, read with plain SQLite.
 
+use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 use turnstone_vfs::Mount;
@@ -22,6 +23,9 @@ pub fn open(machine: &Mount, path: &str) -> Result<Connection, Failure> {
 /// If the file is damaged or SQLite cannot read it.
 pub fn dump(machine: &Mount, path: &str, leave_out: &[&str]) -> Result<String, Failure> {
     let db = open(machine, path)?;
+    // The guard in the client's tables, which integrity_check evaluates.
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
+    db.create_scalar_function("write_this_table_through_turnstone_only", 0, flags, |_| Ok(1))?;
     let sound: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
     if sound != "ok" {
         return Err(Failure::unexpected(format!("integrity check: {sound}")));

@@ -3,11 +3,14 @@
 //! The oracle: a call that fails says so with a typed error; with the fault gone (or the space back) the same handle
 //! works, or at least a newly opened one; the end is the same as undisturbed, and survives a power loss.
 
-use turnstone_vfs::{Faults, NoSpace};
+use turnstone_vfs::{Disk, DiskImage, Faults, NoSpace};
 
 use crate::power::Share;
 use crate::report::Report;
 use crate::scenario::{Failure, Scenario, Session, World};
+
+/// Power losses after each fault, and at the end of each run.
+const LOSSES: u64 = 3;
 
 /// Which fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,19 +79,27 @@ pub fn fault_at_every_step(scenario: &dyn Scenario, kind: Kind, share: Share) ->
         report.cases += 1;
         let disk = world.disk(scenario.victim())?;
         disk.set_faults(kind.at(step));
-        let mut run = Run { scenario, world: &world, kind, step, report: &mut report, session: None };
-        let ended = run.reach_end();
+        let mut run =
+            Run { scenario, world: &world, kind, step, report: &mut report, session: None, losses: Vec::new() };
+        let ended = run.reach_end().and_then(|seen| {
+            run.lose(&seen, share.seed)?;
+            Ok(seen)
+        });
+        let losses = std::mem::take(&mut run.losses);
         drop(run);
         match ended {
             Ok(seen) if seen == end => {}
             Ok(_) => report.violation(format!("{} at step {step}: it ends otherwise than undisturbed", kind.name())),
             Err(failure) => report.violation(format!("{} at step {step}: {failure}", kind.name())),
         }
-        let after = disk.power_loss(share.seed.wrapping_add(step));
-        world.mount(scenario.victim())?.insert(&turnstone_vfs::Disk::from_image(&after));
-        let seen = scenario.open(&world.machines).and_then(|mut session| session.see());
-        if scenario.durable() && seen.as_ref() != Ok(&end) {
-            report.violation(format!("{} at step {step}: a power loss at the end takes something away", kind.name()));
+        for (loss, before) in losses.iter().filter(|_| scenario.durable()) {
+            world.mount(scenario.victim())?.insert(&Disk::from_image(loss));
+            let seen = scenario.open(&world.machines).and_then(|mut session| session.see());
+            if seen.as_ref() != Ok(before) {
+                let what = "a power loss after it takes something away";
+                report.violation(format!("{} at step {step}: {what}", kind.name()));
+                break;
+            }
         }
     }
     Ok(report)
@@ -101,12 +112,19 @@ struct Run<'a> {
     step: u64,
     report: &'a mut Report,
     session: Option<Box<dyn Session + 'a>>,
+    /// Disks as power losses left them after the fault and at the end, with what was seen before.
+    losses: Vec<(DiskImage, String)>,
 }
 
 impl<'a> Run<'a> {
     fn reach_end(&mut self) -> Result<String, Failure> {
         for i in 0..self.scenario.actions() {
             self.until_done(i)?;
+            if self.losses.is_empty() && self.world.disk(self.scenario.victim())?.steps() >= self.step {
+                // Whatever the handles did to survive the fault must have kept their promise.
+                let seen = self.opened()?.see();
+                self.lose(&seen?, i as u64)?;
+            }
         }
         self.lift()?;
         let session = self.opened()?;
@@ -154,6 +172,14 @@ impl<'a> Run<'a> {
             }
         }
         Err(Failure::unexpected(format!("action {i} fails for ever")))
+    }
+
+    /// Takes the disk as a few power losses would leave it now, under open handles.
+    fn lose(&mut self, seen: &str, seed: u64) -> Result<(), Failure> {
+        let disk = self.world.disk(self.scenario.victim())?;
+        let seeds = (0..LOSSES).map(|n| seed.wrapping_mul(31).wrapping_add(self.step * LOSSES + n));
+        self.losses.extend(seeds.map(|seed| (disk.power_loss(seed), seen.to_owned())));
+        Ok(())
     }
 
     /// Whether the fault may strike in the next action: only then it is worth looking at everything before.

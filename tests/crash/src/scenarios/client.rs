@@ -19,7 +19,10 @@ fields.title = { type = "text", default = "" }
 fields.body = { type = "text", default = "" }
 fields.views = { type = "integer", default = 0, merge = "counter" }
 fields.best = { type = "integer", default = 0, merge = "max" }
-indexes.by_title = ["title"]
+
+[[tables.notes.indexes]]
+name = "by_title"
+fields = ["title"]
 
 [tables.drafts]
 local_only = true
@@ -38,8 +41,14 @@ fields.body = { type = "text", default = "" }
 fields.views = { type = "integer", default = 0, merge = "counter" }
 fields.best = { type = "integer", default = 0, merge = "max" }
 fields.pinned = { type = "boolean", default = false }
-indexes.by_title = ["title"]
-indexes.by_pinned = ["pinned"]
+
+[[tables.notes.indexes]]
+name = "by_title"
+fields = ["title"]
+
+[[tables.notes.indexes]]
+name = "by_pinned"
+fields = ["pinned"]
 
 [tables.drafts]
 local_only = true

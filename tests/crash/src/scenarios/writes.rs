@@ -44,6 +44,10 @@ impl Scenario for Writes {
         ACTIONS
     }
 
+    fn atomic(&self, i: usize) -> bool {
+        i != GROWS_AT
+    }
+
     fn open<'a>(&self, machines: &'a [Mount]) -> Result<Box<dyn Session + 'a>, Failure> {
         let machine = machines.first().ok_or_else(|| Failure::unexpected("no machine"))?;
         let mut running = Running { machine, scenario: self.clone(), clock: Clock::manual(NOW_MS), store: None };
@@ -93,10 +97,10 @@ impl Session for Running<'_> {
         }
         let seed = self.scenario.seed;
         let (store, _) = self.store()?;
-        let written = store.write_once(&format!("write {i}"), move |tx| write(tx, i, seed)).map_err(client::failure)?;
-        if !written.repeated && i % 4 == 3 {
+        if i % 4 == 3 {
             store.checkpoint().map_err(client::failure)?;
         }
+        store.write_once(&format!("write {i}"), move |tx| write(tx, i, seed)).map_err(client::failure)?;
         Ok(())
     }
 
