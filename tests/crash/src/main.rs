@@ -64,7 +64,7 @@ fn main() -> ExitCode {
 }
 
 fn round(scenario: &dyn Scenario, args: &Args, seed: u64, totals: &mut Vec<Report>) {
-    let share = Share { seed, damages: args.damages, every: args.every, resume_every: 2 };
+    let share = Share { every: args.every, resume_every: 2, ..Share::all(seed, args.damages) };
     if "power loss, kill".contains(&args.accident) {
         note(power_and_kill(scenario, share).map(Vec::from), scenario, seed, totals);
     }

@@ -30,16 +30,18 @@ pub struct Share {
     pub every: u64,
     /// One damaged disk in so many is driven on to the end (kills: every one).
     pub resume_every: u64,
+    /// Steps beyond this one are left out.
+    pub steps_max: u64,
 }
 
 impl Share {
     /// Everything.
     pub fn all(seed: u64, damages: u64) -> Self {
-        Self { seed, damages, every: 1, resume_every: 1 }
+        Self { seed, damages, every: 1, resume_every: 1, steps_max: u64::MAX }
     }
 
     pub(crate) fn takes(&self, step: u64) -> bool {
-        (step + self.seed).is_multiple_of(self.every.max(1))
+        step <= self.steps_max && (step + self.seed).is_multiple_of(self.every.max(1))
     }
 }
 

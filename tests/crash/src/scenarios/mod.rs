@@ -9,7 +9,6 @@ pub mod writes;
 use turnstone::Durability::{Power, Process};
 
 use crate::scenario::Scenario;
-use sync::Victim;
 
 /// Every scenario that must come through; the seed varies its values.
 #[must_use]
@@ -18,6 +17,14 @@ pub fn all(seed: u64) -> Vec<Box<dyn Scenario>> {
         Box::new(writes::Writes { durability: Power, seed }),
         Box::new(writes::Writes { durability: Process, seed }),
         Box::new(server::Pushes { seed }),
+    ]
+}
+
+/// The scenarios of client and server together.
+#[must_use]
+pub fn syncs(seed: u64) -> Vec<Box<dyn Scenario>> {
+    use sync::Victim;
+    vec![
         Box::new(sync::Syncs { victim: Victim::Client, durability: Power, seed }),
         Box::new(sync::Syncs { victim: Victim::Client, durability: Process, seed }),
         Box::new(sync::Syncs { victim: Victim::Server, durability: Power, seed }),
