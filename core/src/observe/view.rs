@@ -129,8 +129,7 @@ impl View {
 
     /// The hash of the base layer.
     pub(crate) fn state_hash(&self) -> Result<StateHash, Error> {
-        let schema = self.database.schema();
-        let state = self.database.read(|reader| sync::state_hash(reader.conn(), schema))?;
+        let state = self.database.read(sync::state_hash)?;
         Ok(StateHash { at: state.at, rows: state.rows, hash: state.hash })
     }
 }

@@ -1,12 +1,12 @@
 //! The hash of what the server confirmed, for comparing with the server's (I-27).
 
-use rusqlite::{Connection, OptionalExtension, params};
-use turnstone_protocol::schema::{Schema, Table};
+use rusqlite::OptionalExtension;
+use turnstone_protocol::schema::Table;
 use turnstone_protocol::{Fields, hash};
 
-use super::rows::from_text;
+use super::rows::whole;
 use crate::error::Error;
-use crate::storage::{Base, Key, Stored};
+use crate::storage::{Key, Reader};
 
 /// The state of the base layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,55 +21,47 @@ pub(crate) struct StateHash {
 
 /// Hashes the base of every row: never what is merely shown (rule 31). Tables that stay on the device do not count;
 /// rows of tables the app does not know do.
-pub(crate) fn state_hash(conn: &Connection, schema: &Schema) -> Result<StateHash, Error> {
+pub(crate) fn state_hash(reader: &Reader<'_>) -> Result<StateHash, Error> {
     let mut state = hash::State::default();
-    for table in schema.tables.values().filter(|table| !table.local_only) {
-        hash_table(conn, table, &mut state)?;
+    for table in reader.schema().tables.values().filter(|table| !table.local_only) {
+        hash_table(reader, table, &mut state)?;
     }
-    let mut found = conn.prepare_cached("SELECT tbl, row_id, image FROM _ts_unknown")?;
+    let mut found = reader.conn().prepare_cached("SELECT tbl, row_id, image FROM _ts_unknown")?;
     let mut rows = found.query([])?;
     while let Some(row) = rows.next()? {
         let text = |at: usize| row.get_ref(at).map_err(Error::from)?.as_str().map_err(|_| Error::Corrupt);
         let fields: Fields = serde_json::from_str(text(2)?).map_err(|_| Error::Corrupt)?;
         state.add(&hash::row(text(0)?, text(1)?, &fields));
     }
-    let at: Option<i64> = conn
+    let at: Option<i64> = reader
+        .conn()
         .prepare_cached("SELECT value FROM _ts_meta WHERE key = ?1")?
         .query_row([Key::AppliedN.as_str()], |row| row.get(0))
         .optional()?;
     Ok(StateHash { at: at.unwrap_or(0).cast_unsigned(), rows: state.rows(), hash: state.finish() })
 }
 
-fn hash_table(conn: &Connection, table: &Table, state: &mut hash::State) -> Result<(), Error> {
+fn hash_table(reader: &Reader<'_>, table: &Table, state: &mut hash::State) -> Result<(), Error> {
     let mut add = |id: &str, fields: &Fields| state.add(&hash::row(&table.name, id, &table.canonical_fields(fields)));
     let mut pending: Vec<String> = Vec::new();
-    each_row(conn, table, |id, stored| {
+    reader.each_row(&table.name, |id, stored| {
         if stored.p.is_some() {
             pending.push(id.to_owned());
         } else if stored.extra.is_empty() {
             add(id, &stored.fields);
         } else {
-            add(id, &super::rows::whole(stored.fields, stored.extra));
+            add(id, &whole(stored.fields, stored.extra));
         }
         Ok(())
     })?;
-    let mut found = conn.prepare_cached("SELECT row_id FROM _ts_absent WHERE tbl = ?1")?;
+    let mut found = reader.conn().prepare_cached("SELECT row_id FROM _ts_absent WHERE tbl = ?1")?;
     for id in found.query_map([&table.name], |row| row.get::<_, String>(0))? {
         pending.push(id?);
     }
     for id in pending {
-        if let Some(fields) = base_of(conn, table, &id)?.fields {
+        if let Some(fields) = reader.base(&table.name, &id)?.fields {
             add(&id, &fields);
         }
     }
     Ok(())
-}
-
-// The readers of storage come in their place.
-fn each_row(_: &Connection, _: &Table, _: impl FnMut(&str, Stored) -> Result<(), Error>) -> Result<(), Error> {
-    Err(Error::Internal { what: "not built yet" })
-}
-
-fn base_of(_: &Connection, _: &Table, _: &str) -> Result<Base, Error> {
-    Err(Error::Internal { what: "not built yet" })
 }
