@@ -8,10 +8,10 @@ use turnstone_engine::sync::{
 use turnstone_protocol::wire::{HelloAnswer, PullAnswer, PushAnswer};
 
 use super::local::{Done, Job, Outcome};
-use super::run::{Arrived, Asked, Loop, Sealed};
+use super::run::{Arrived, Loop, Sealed};
 use super::wire::Packed;
 use crate::Error;
-use crate::sync::{Batch, PageOutcome, PageReport, VerdictReport};
+use crate::sync::{Asked, Batch, PageOutcome, PageReport, VerdictReport};
 use crate::transport::TokenError;
 
 impl Loop {

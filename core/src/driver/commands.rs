@@ -8,12 +8,12 @@ use turnstone_protocol::wire::{PullPart, PullRequest};
 use turnstone_protocol::{Code, Incarnation};
 
 use super::local::{self, Done, Job, Place};
-use super::run::{Asked, Loop, Message};
+use super::run::{Loop, Message};
 use super::wire::{Packed, Wire, read_page};
 use crate::Error;
 use crate::observe::LastError;
 use crate::report::SyncReport;
-use crate::sync::{Batch, ResetWhy, Sent};
+use crate::sync::{Asked, Batch, ResetWhy, Sent};
 use crate::transport::TokenError;
 
 /// How long the time of the last sync may be remembered in memory only, in milliseconds: it is not worth a commit each.
@@ -105,7 +105,7 @@ impl Loop {
             return self.later(Event::Pushed { flight, result: Err(Failure::Broken) });
         };
         let sent: Arc<[Sent]> = sealed.batch.groups.iter().map(|group| group.sent).collect();
-        let asked = (pull && !place.position.full).then(|| Asked::at(&place));
+        let asked = (pull && !place.position.full).then(|| Asked::at(&place.identity, &place.position));
         let body = Body {
             packed: if asked.is_none() { sealed.packed.clone() } else { None },
             batch: Arc::clone(&sealed.batch),
@@ -132,13 +132,13 @@ impl Loop {
             return self.locate(command);
         };
         let asked = match after.map(|after| self.pages.get(&after)) {
-            None => Asked::at(&place),
-            Some(Some(page)) => Asked { cursor: Some(page.cursor.clone()), full: page.asked.full },
+            None => Asked::at(&place.identity, &place.position),
+            Some(Some(page)) => Asked { cursor: Some(page.cursor.clone()), ..page.asked.clone() },
             Some(None) => return self.later(Event::Fetched { flight, result: Err(Failure::Broken) }),
         };
         let request = PullRequest {
             device: place.identity.device,
-            incarnation: place.identity.incarnation,
+            incarnation: asked.incarnation,
             schema: self.schema(),
             cursor: asked.cursor.clone(),
             limit: rows_max,
@@ -195,7 +195,7 @@ impl Loop {
     }
 
     fn apply(&mut self, flight: Flight) {
-        let page = self.pages.get_mut(&flight).and_then(|page| Some((page.answer.take()?, page.asked.cursor.clone())));
+        let page = self.pages.get_mut(&flight).and_then(|page| Some((page.answer.take()?, page.asked.clone())));
         match page {
             Some((answer, asked)) => self.queue.push_back(Job::Apply(flight, Arc::from(answer), asked)),
             None => {
@@ -269,12 +269,6 @@ impl Loop {
 
     fn schema(&self) -> u32 {
         self.setup.view.database.schema().version
-    }
-}
-
-impl Asked {
-    fn at(place: &Place) -> Self {
-        Self { cursor: place.position.cursor.clone(), full: place.position.full }
     }
 }
 

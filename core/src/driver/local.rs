@@ -11,7 +11,7 @@ use super::wire::{Packed, Wire};
 use crate::Error;
 use crate::observe::LastError;
 use crate::storage::{Database, Key, SystemTx};
-use crate::sync::{self, Batch, Identity, PageReport, Position, ResetWhy, SealInput, Sent, VerdictReport};
+use crate::sync::{self, Asked, Batch, Identity, PageReport, Position, ResetWhy, SealInput, Sent, VerdictReport};
 
 /// One step in the database. It may be run twice, if the transaction it shared was lost.
 pub(super) enum Job {
@@ -34,7 +34,7 @@ pub(super) enum Job {
     /// Starts again from the beginning of the feed.
     Reset(ResetWhy, Option<Epoch>),
     /// Applies a page that was asked for at a cursor.
-    Apply(Flight, Arc<PullAnswer>, Option<String>),
+    Apply(Flight, Arc<PullAnswer>, Asked),
     /// Remembers what is left of a `Retry-After`.
     Hold(Lane, u64),
     /// Remembers what went wrong.
@@ -167,9 +167,7 @@ fn run(job: &Job, sys: &mut SystemTx<'_>) -> Result<Outcome, Error> {
             sync::reset_cursor(sys, *why, *epoch)?;
             Outcome::Mended(true)
         }
-        Job::Apply(flight, page, asked) => {
-            Outcome::Applied(*flight, sync::apply_page(sys, page, asked.as_deref(), now)?)
-        }
+        Job::Apply(flight, page, asked) => Outcome::Applied(*flight, sync::apply_page(sys, page, asked, now)?),
         Job::ForgetStable(stable) => Outcome::Forgot { stable: *stable, more: sync::forget_stable(sys, *stable)? },
         Job::Hold(..) | Job::Trouble(_) | Job::Synced(_) => note(job, sys)?,
     })

@@ -18,7 +18,7 @@ use crate::Error;
 use crate::clock::{Clock, Entropy};
 use crate::observe::{Hub, NextAttempt, View};
 use crate::report::SyncReport;
-use crate::sync::{Batch, Sent};
+use crate::sync::{Asked, Batch, Sent};
 use crate::transport::{TokenError, TokenProvider};
 
 /// The longest sleep in one go: timers of the system stand still while a phone sleeps, the machine's clock does not.
@@ -70,13 +70,6 @@ pub(super) struct Waiter {
 pub(super) struct Sealed {
     pub(super) batch: Arc<Batch>,
     pub(super) packed: Option<Packed>,
-}
-
-/// Where a page was asked from.
-#[derive(Clone)]
-pub(super) struct Asked {
-    pub(super) cursor: Option<String>,
-    pub(super) full: bool,
 }
 
 /// A page that arrived.

@@ -15,7 +15,7 @@ pub(crate) fn new_incarnation(sys: &mut SystemTx<'_>, incarnation: Incarnation) 
     let low = log::low(sys)?;
     let newest: Option<i64> = conn.query_row("SELECT max(grp) FROM _ts_groups", [], |row| row.get(0))?;
     let mut found = conn.prepare(
-        "SELECT grp, first_op, ops, after FROM _ts_groups WHERE grp >= ?1 AND state IN (1, 5, 6, 7) AND seq IS NOT NULL \
+        "SELECT grp, first_op, ops, after FROM _ts_groups WHERE grp >= ?1 AND state IN (1, 5, 7) \
          ORDER BY grp",
     )?;
     let rows = found.query_map([low], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;

@@ -2,15 +2,14 @@
 
 use rusqlite::{OptionalExtension, Row as SqlRow, params};
 use serde::{Deserialize, Serialize};
-use turnstone_engine::apply::FoldOp;
-use turnstone_engine::oplog::{GroupState, rebase};
+use turnstone_engine::oplog::GroupState;
 use turnstone_protocol::{Code, Gid, Op};
 
 use super::log::{self, Head};
 use super::report::{DeadLetter, RetryRefused};
-use super::rows::{Rows, known};
-use super::verdicts::leave_fold;
-use super::{park, position};
+use super::rows::Rows;
+use super::verdicts::{leave_fold, take_out};
+use super::{again, park};
 use crate::error::Error;
 use crate::storage::{LoggedOp, SystemTx};
 
@@ -64,23 +63,20 @@ fn file(sys: &mut SystemTx<'_>, head: &Head, n: Option<u32>, ops: Vec<Op>, refus
     Ok(())
 }
 
-/// Takes the letter of a whole group back: it was applied after all, and what took its place must not be applied too.
-pub(super) fn withdraw(sys: &mut SystemTx<'_>, head: &Head) -> Result<(), Error> {
+/// Takes the letter of a whole group back: it was applied after all, and what took its place must not count too.
+/// `rows` are those the caller works on.
+pub(super) fn withdraw(sys: &mut SystemTx<'_>, head: &Head, rows: &mut Rows) -> Result<(), Error> {
     sys.conn().prepare_cached("DELETE FROM _ts_dead WHERE gid = ?1 AND n IS NULL")?.execute([head.gid.as_bytes()])?;
     for again in log::replacing(sys, head.gid)? {
-        match again.state {
+        let to = match again.state {
             // Never sent: nobody else will decide it.
-            GroupState::New | GroupState::Parked if again.seq.is_none() => {
-                leave_fold(sys, &again)?;
-                log::move_to(sys, &again, GroupState::Dead, None)?;
-            }
+            GroupState::New | GroupState::Parked => GroupState::Dead,
             // Sent: the server refuses it, which is still to be heard. Until then it must not count twice.
-            GroupState::Sent => {
-                leave_fold(sys, &again)?;
-                log::move_to(sys, &again, GroupState::Unheard, None)?;
-            }
-            _ => {}
-        }
+            GroupState::Sent => GroupState::Unheard,
+            _ => continue,
+        };
+        take_out(sys, &again, rows)?;
+        log::move_to(sys, &again, to, None)?;
     }
     sys.touched_sync();
     Ok(())
@@ -132,58 +128,39 @@ pub(crate) fn retry_dead_letter(
     next_gid: &mut dyn FnMut() -> Gid,
 ) -> Result<Result<(), RetryRefused>, Error> {
     let Some(letter) = letter(sys.conn(), id)? else { return Ok(Err(RetryRefused::Unknown)) };
-    // One op of an accepted group is a change of its own; a whole group takes the place of the refused one.
-    let replaces = letter.n.is_none().then_some(letter.gid);
-    if !write_again(sys, gid, replaces, letter.ops.clone())? {
+    if again::rebased(sys, letter.ops.clone())?.is_none() {
         return Ok(Err(RetryRefused::RowGone));
     }
     sys.conn().prepare_cached("DELETE FROM _ts_dead WHERE id = ?1")?.execute([id])?;
+    // One op of an accepted group is a change of its own; a whole group takes the place of the refused one.
+    let replaces = letter.n.is_none().then_some(letter.gid);
+    if let Some(gid) = replaces
+        && let Some(first) = log::head_by_gid(sys, gid)?
+    {
+        park::let_go(sys, &first)?;
+    }
+    // What was held back just now is off the rows: this is what the letter is based on.
+    let Some(ops) = again::rebased(sys, letter.ops.clone())? else { return Ok(Err(RetryRefused::RowGone)) };
+    again::append(sys, gid, replaces, &ops)?;
     for parked in park::parked_on(sys, &letter.ops)? {
-        // The order matters: its ops must be off the rows before they are meant again on top of the retried ones.
-        let ops = log::ops(sys, &parked)?;
-        leave_fold(sys, &parked)?;
-        log::move_to(sys, &parked, GroupState::Dead, None)?;
-        let meant = ops.iter().map(|op| op.body.clone()).collect();
-        if !write_again(sys, next_gid(), parked.seq.is_some().then_some(parked.gid), meant)? {
-            let refusal = Refusal { code: &Code::RowPurged, fields: &[], at_ms: sys.now().wall_ms };
-            file_group(sys, &parked, &ops, &refusal)?;
-        }
+        follow(sys, &parked, next_gid())?;
     }
     log::advance_low(sys)?;
     sys.touched_sync();
     Ok(Ok(()))
 }
 
-/// Writes ops as a new group, on the rows as they are now. False, and nothing written: a row it changes is not there.
-fn write_again(sys: &mut SystemTx<'_>, gid: Gid, replaces: Option<Gid>, ops: Vec<Op>) -> Result<bool, Error> {
-    let at = position::at(sys)?;
-    let mut again = Vec::with_capacity(ops.len());
-    let mut rows = Rows::default();
-    for mut op in ops {
-        let table = known(sys.schema(), &op.table)?;
-        op.set = table.typed(op.set);
-        let loaded = rows.load(sys, table, &op.id)?;
-        let (visible, version) = (loaded.row.visible(table), loaded.row.base.version);
-        let Some(op) = rebase(table, &op, visible.as_ref().map(|fields| (fields, version)), at) else {
-            return Ok(false);
-        };
-        loaded.row.push(FoldOp { number: 0, group: 0, op: op.clone() });
-        again.push(op);
+/// Writes a group that was held back again, behind the one it builds on.
+fn follow(sys: &mut SystemTx<'_>, parked: &Head, gid: Gid) -> Result<(), Error> {
+    let ops = log::ops(sys, parked)?;
+    // Its ops must be off the rows before they are meant again on top of what they build on.
+    leave_fold(sys, parked)?;
+    log::move_to(sys, parked, GroupState::Dead, None)?;
+    match again::rebased(sys, ops.iter().map(|op| op.body.clone()).collect())? {
+        Some(meant) => again::append(sys, gid, parked.replaces, &meant).map(|_| ()),
+        None => {
+            let refusal = Refusal { code: &Code::RowPurged, fields: &[], at_ms: sys.now().wall_ms };
+            file_group(sys, parked, &ops, &refusal)
+        }
     }
-    let entries: Vec<(Op, Option<String>)> = again.iter().map(|op| (op.clone(), None)).collect();
-    let grp = sys.append_group(gid, &entries)?;
-    let Some(head) = log::head(sys, grp)? else {
-        return Err(Error::Internal { what: "a new group is not in the log" });
-    };
-    if let Some(replaces) = replaces {
-        sys.conn()
-            .prepare_cached("UPDATE _ts_groups SET replaces = ?2 WHERE grp = ?1")?
-            .execute(params![grp, replaces.as_bytes()])?;
-    }
-    for (number, op) in (head.first_op..).zip(&again) {
-        let table = known(sys.schema(), &op.table)?;
-        rows.load(sys, table, &op.id)?.row.name(number, grp);
-    }
-    rows.flush(sys)?;
-    Ok(true)
 }

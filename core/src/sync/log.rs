@@ -49,6 +49,15 @@ pub(super) fn replacing(sys: &SystemTx<'_>, gid: Gid) -> Result<Vec<Head>, Error
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// The groups that were sent and name this one as one to be applied first.
+pub(super) fn waiting_for(sys: &SystemTx<'_>, gid: Gid) -> Result<Vec<Head>, Error> {
+    let mut found = sys
+        .conn()
+        .prepare_cached(&format!("{HEAD} WHERE grp >= ?1 AND state = 1 AND instr(after, ?2) > 0 ORDER BY grp"))?;
+    let rows = found.query_map(params![low(sys)?, gid.to_string()], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// The groups with one of `states`, in local order. Reads the whole log: for rare events only.
 pub(super) fn kept(sys: &SystemTx<'_>, states: &[GroupState]) -> Result<Vec<Head>, Error> {
     from(sys, 1, states)
@@ -92,6 +101,53 @@ pub(super) fn ops(sys: &SystemTx<'_>, head: &Head) -> Result<Vec<LoggedOp>, Erro
         ops.extend(sys.op(number)?);
     }
     Ok(ops)
+}
+
+/// What a group's op changes, without reading what it means.
+pub(super) struct Touch {
+    pub(super) op: i64,
+    pub(super) table: String,
+    pub(super) id: String,
+    pub(super) prev: Option<i64>,
+}
+
+/// The rows a group's ops change, in order.
+pub(super) fn touches(sys: &SystemTx<'_>, head: &Head) -> Result<Vec<Touch>, Error> {
+    let mut found = sys
+        .conn()
+        .prepare_cached("SELECT op, tbl, row_id, prev FROM _ts_ops WHERE op >= ?1 AND op < ?2 ORDER BY op")?;
+    let rows = found.query_map([head.first_op, head.first_op + head.ops], |row| {
+        Ok(Touch { op: row.get(0)?, table: row.get(1)?, id: row.get(2)?, prev: row.get(3)? })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The state of the group an op is part of; none if it was forgotten.
+pub(super) fn state_of(sys: &SystemTx<'_>, op: i64) -> Result<Option<GroupState>, Error> {
+    let mut found = sys
+        .conn()
+        .prepare_cached("SELECT g.state FROM _ts_ops o JOIN _ts_groups g ON g.grp = o.grp WHERE o.op = ?1")?;
+    Ok(found.query_row([op], |row| read_state(row, 0)).optional()?)
+}
+
+/// Groups that are no longer pending, and their ops, counted until the end of a step.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    groups: i64,
+    ops: i64,
+}
+
+impl Tally {
+    /// Counts a group that was decided.
+    pub(super) const fn settled(&mut self, ops: i64) {
+        self.groups += 1;
+        self.ops += ops;
+    }
+
+    /// Writes the count.
+    pub(super) fn write(self, sys: &mut SystemTx<'_>) -> Result<(), Error> {
+        if self.groups == 0 { Ok(()) } else { sys.settle(self.groups, self.ops) }
+    }
 }
 
 /// Moves a group, and keeps the count of the pending ones true.

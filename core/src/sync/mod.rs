@@ -9,6 +9,7 @@
 #![allow(dead_code, unused_imports, reason = "the driver comes next")]
 
 mod after;
+mod again;
 mod forget;
 mod hash;
 mod incarnation;
@@ -33,10 +34,13 @@ pub(crate) use page::apply_page;
 pub(crate) use position::{heard, identity, position};
 pub(crate) use quarantine::quarantine;
 pub(crate) use report::{
-    Batch, DeadLetter, Identity, PageOutcome, PageReport, Position, ResetWhy, RetryRefused, RowSync, SealInput,
+    Asked, Batch, DeadLetter, Identity, PageOutcome, PageReport, Position, ResetWhy, RetryRefused, RowSync, SealInput,
     SealedGroup, Sent, StatusCounts, VerdictReport,
 };
 pub(crate) use resync::reset_cursor;
 pub(crate) use seal::seal_batch;
 pub(crate) use status::{row_state, status_counts};
 pub(crate) use verdicts::apply_verdicts;
+
+#[cfg(test)]
+mod tests;

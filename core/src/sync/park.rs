@@ -1,17 +1,20 @@
-//! Holding back what builds on something refused (rule 16), and nothing else.
+//! Holding back what builds on something refused (rule 16), and letting everything else go on.
 
 use std::collections::BTreeSet;
 
+use rusqlite::params;
 use turnstone_engine::oplog::{GroupState, builds_on};
-use turnstone_protocol::{Gid, Op};
+use turnstone_protocol::{Gid, Op, OpKind};
 
 use super::log::{self, Head};
+use super::verdicts::leave_fold;
+use super::{again, seal};
 use crate::error::Error;
 use crate::storage::{LoggedOp, SystemTx};
 
 /// Holds back the groups, never sent, that build on these ops, and those that build on them. Says how many.
 ///
-/// A group that was sent is left to the server: it has the refused one on record and decides.
+/// A group that was sent waits for the server's word: see [`unblock`].
 pub(super) fn dependents(sys: &mut SystemTx<'_>, head: &Head, ops: &[LoggedOp]) -> Result<usize, Error> {
     let mut parked = 0;
     let mut refused: Vec<LoggedOp> = ops.to_vec();
@@ -29,31 +32,128 @@ pub(super) fn dependents(sys: &mut SystemTx<'_>, head: &Head, ops: &[LoggedOp]) 
     Ok(parked)
 }
 
-/// The groups with an op on the same row that builds on this one.
+/// The groups with an op that builds on this one.
 fn followers(sys: &SystemTx<'_>, refused: &LoggedOp) -> Result<BTreeSet<i64>, Error> {
+    let schema = sys.schema();
     let table = &refused.body.table;
     let head = sys.head(table, &refused.body.id)?.and_then(|(head, _)| head);
-    let folded = sys.ops_in_fold(table, head)?;
-    Ok(folded
-        .iter()
-        .filter(|later| later.op > refused.op && later.grp != refused.grp && builds_on(&later.body, &refused.body))
-        .map(|later| later.grp)
-        .collect())
+    let mut later = sys.ops_in_fold(table, head)?;
+    if refused.body.kind == OpKind::Create {
+        later.extend(mentioning(sys, refused)?);
+    }
+    later.retain(|later| later.op > refused.op && later.grp != refused.grp);
+    Ok(later.iter().filter(|later| builds_on(schema, &later.body, &refused.body)).map(|later| later.grp).collect())
 }
 
-/// Holds a sent group back if one it waits for was refused here: the server will say `blocked` for ever.
-pub(super) fn waits_for_refused(sys: &mut SystemTx<'_>, head: &Head, by: &[Gid]) -> Result<bool, Error> {
-    if head.state != GroupState::Sent {
-        return Ok(false);
-    }
-    for gid in by {
-        let refused = log::head_by_gid(sys, *gid)?.is_some_and(|other| other.state == GroupState::Dead);
-        if refused {
-            log::move_to(sys, head, GroupState::Parked, None)?;
-            return Ok(true);
+/// Later ops on tables with a reference to this one's, that mention its row.
+fn mentioning(sys: &SystemTx<'_>, refused: &LoggedOp) -> Result<Vec<LoggedOp>, Error> {
+    let mut found = Vec::new();
+    for table in sys.schema().tables.values() {
+        if !table.fields.iter().any(|field| field.references.as_deref() == Some(&refused.body.table)) {
+            continue;
+        }
+        let mut text =
+            sys.conn().prepare_cached("SELECT op FROM _ts_ops WHERE op > ?1 AND tbl = ?2 AND instr(body, ?3) > 0")?;
+        for op in text.query_map(params![refused.op, table.name, refused.body.id], |row| row.get(0))? {
+            found.extend(sys.op(op?)?);
         }
     }
-    Ok(false)
+    Ok(found)
+}
+
+/// What becomes of a group the server holds back.
+pub(super) enum Unblocked {
+    /// It waits for a group that is still to be decided.
+    Waits,
+    /// It was held back for one that was refused or is held back itself, and does not build on it: it no longer
+    /// names it, and goes on.
+    GoesOn,
+    /// It builds on such a one.
+    Parked,
+}
+
+/// Looks at what a sent group waits for. A server holds it back for as long as a group it names is not applied; one
+/// that was refused, or waits for one that was, never will be. The names are no part of the payload, so leaving them
+/// out keeps gid and hash.
+pub(super) fn unblock(sys: &mut SystemTx<'_>, head: &Head, by: &[Gid]) -> Result<Unblocked, Error> {
+    if head.state != GroupState::Sent {
+        return Ok(Unblocked::Waits);
+    }
+    let named = named(sys, head)?;
+    let mut given_up = Vec::new();
+    for gid in by.iter().filter(|gid| named.contains(gid)) {
+        given_up.extend(log::head_by_gid(sys, *gid)?.filter(is_given_up));
+    }
+    if given_up.is_empty() { Ok(Unblocked::Waits) } else { without(sys, head, given_up) }
+}
+
+const fn is_given_up(head: &Head) -> bool {
+    matches!(head.state, GroupState::Dead | GroupState::Voiding | GroupState::Parked)
+}
+
+/// Before a group that was given up is meant again, behind everything written since: nothing that is sent may go on
+/// waiting for its first form. The new one would wait for that, and both for ever.
+pub(super) fn let_go(sys: &mut SystemTx<'_>, given_up: &Head) -> Result<usize, Error> {
+    let mut parked = 0;
+    for head in log::waiting_for(sys, given_up.gid)? {
+        if matches!(without(sys, &head, vec![given_up.clone()])?, Unblocked::Parked) {
+            parked += 1;
+        }
+    }
+    Ok(parked)
+}
+
+/// Holds a sent group back if it builds on one of these, else makes it go on without them: what they waited for takes
+/// their place, as far as it is not given up itself.
+fn without(sys: &mut SystemTx<'_>, head: &Head, mut given_up: Vec<Head>) -> Result<Unblocked, Error> {
+    let mine = log::ops(sys, head)?;
+    let mut after = named(sys, head)?;
+    let mut left_out: Vec<Gid> = vec![head.gid];
+    while let Some(other) = given_up.pop() {
+        let theirs = log::ops(sys, &other)?;
+        if mine.iter().any(|mine| theirs.iter().any(|their| builds_on(sys.schema(), &mine.body, &their.body))) {
+            hold_back(sys, head, mine)?;
+            return Ok(Unblocked::Parked);
+        }
+        left_out.push(other.gid);
+        for gid in named(sys, &other)? {
+            match log::head_by_gid(sys, gid)? {
+                Some(next) if left_out.contains(&gid) || next.state == GroupState::Gone => {}
+                Some(next) if is_given_up(&next) => given_up.push(next),
+                _ => after.push(gid),
+            }
+        }
+    }
+    after.retain(|gid| !left_out.contains(gid));
+    after.sort_unstable();
+    after.dedup();
+    let text = (!after.is_empty()).then(|| seal::after_text(&after));
+    sys.conn().prepare_cached("UPDATE _ts_groups SET after = ?2 WHERE grp = ?1")?.execute(params![head.grp, text])?;
+    Ok(Unblocked::GoesOn)
+}
+
+/// Holds a sent group back: what it means is written again as a group that was never sent, and the sent one is given
+/// up, so that its seq is used whether it ever arrived or not.
+fn hold_back(sys: &mut SystemTx<'_>, head: &Head, ops: Vec<LoggedOp>) -> Result<(), Error> {
+    leave_fold(sys, head)?;
+    log::move_to(sys, head, GroupState::Voiding, None)?;
+    let ops: Vec<Op> = ops.into_iter().map(|op| op.body).collect();
+    let grp = again::append(sys, again::follow_up(head.gid), Some(head.gid), &ops)?;
+    let Some(held) = log::head(sys, grp)? else {
+        return Err(Error::Internal { what: "a new group is not in the log" });
+    };
+    log::move_to(sys, &held, GroupState::Parked, None)?;
+    let_go(sys, head)?;
+    Ok(())
+}
+
+/// The groups a sent one names.
+fn named(sys: &SystemTx<'_>, head: &Head) -> Result<Vec<Gid>, Error> {
+    let text: Option<String> = sys
+        .conn()
+        .prepare_cached("SELECT after FROM _ts_groups WHERE grp = ?1")?
+        .query_row([head.grp], |row| row.get(0))?;
+    text.map_or(Ok(Vec::new()), |text| serde_json::from_str(&text).map_err(|_| Error::Corrupt))
 }
 
 /// The groups held back because they build on these ops, in local order.
@@ -62,7 +162,7 @@ pub(super) fn parked_on(sys: &SystemTx<'_>, refused: &[Op]) -> Result<Vec<Head>,
     let mut found = Vec::new();
     for head in log::parked(sys)? {
         let ops = log::ops(sys, &head)?;
-        if ops.iter().any(|later| grounds.iter().any(|ground| builds_on(&later.body, ground))) {
+        if ops.iter().any(|later| grounds.iter().any(|ground| builds_on(sys.schema(), &later.body, ground))) {
             grounds.extend(ops.into_iter().map(|op| op.body));
             found.push(head);
         }

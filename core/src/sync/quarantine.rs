@@ -14,8 +14,8 @@ use crate::storage::SystemTx;
 pub(crate) fn quarantine(sys: &mut SystemTx<'_>, gid: Gid, code: &Code, now: Moment) -> Result<bool, Error> {
     let Some(head) = log::head_by_gid(sys, gid)? else { return Ok(false) };
     let to = match head.state {
-        GroupState::New | GroupState::Parked if head.seq.is_none() => GroupState::Dead,
-        GroupState::New | GroupState::Sent | GroupState::Parked | GroupState::Unheard => GroupState::Voiding,
+        GroupState::New | GroupState::Parked => GroupState::Dead,
+        GroupState::Sent | GroupState::Unheard => GroupState::Voiding,
         GroupState::Decided | GroupState::Gone | GroupState::Dead | GroupState::Voiding => return Ok(false),
     };
     verdicts::refuse(sys, &head, to, Some(&Refusal { code, fields: &[], at_ms: now.wall_ms }))?;

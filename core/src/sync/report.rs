@@ -77,6 +77,8 @@ pub(crate) struct Sent {
     pub(crate) gid: Gid,
     /// The seq it was sent with.
     pub(crate) seq: u64,
+    /// The incarnation it was sent under. A verdict on what an earlier one sent is not taken: it is sent again anyway.
+    pub(crate) incarnation: Incarnation,
     /// Its number in the local log.
     pub(crate) grp: i64,
     /// Whether this entry gives the group up.
@@ -104,6 +106,24 @@ pub(crate) struct VerdictReport {
     pub(crate) overlaps: usize,
     /// The last refusal, for the status.
     pub(crate) refused: Option<Code>,
+}
+
+/// Where a page was asked from. A page is good only where the database still stands there.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// The cursor; none at the beginning.
+    pub(crate) cursor: Option<String>,
+    /// The incarnation: `own` and `acked` of the page are about its seqs.
+    pub(crate) incarnation: Incarnation,
+    /// Whether every row was asked for.
+    pub(crate) full: bool,
+}
+
+impl Asked {
+    /// Where the database stands.
+    pub(crate) fn at(identity: &Identity, position: &Position) -> Self {
+        Self { cursor: position.cursor.clone(), incarnation: identity.incarnation, full: position.full }
+    }
 }
 
 /// What applying a page did.

@@ -3,8 +3,10 @@
 //! What arrives is staged, and replaces the base in one transaction at the end. Until then every row stays as it is:
 //! no row goes back in time, and none is missing in between (I-08). At the end, rows the feed did not name are
 //! removed (set difference); pending ops stay and are folded over what is there then.
+//! The pages of a server that promises consistency only at the end of a pull are staged in the same way, without
+//! the set difference.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 use turnstone_engine::oplog::{GroupState, Moment};
 use turnstone_protocol::wire::PullAnswer;
 use turnstone_protocol::{Epoch, Gid};
@@ -16,7 +18,7 @@ use crate::error::Error;
 use crate::storage::{Key, SystemTx};
 
 /// Where a group's ops may be folded and the server may have decided it.
-const FOLDED: [GroupState; 3] = [GroupState::Sent, GroupState::Decided, GroupState::Parked];
+const FOLDED: [GroupState; 2] = [GroupState::Sent, GroupState::Decided];
 
 /// Starts again from the beginning of the feed. After a change of history, `epoch` is the new one, and what the
 /// server may have forgotten is made sendable again: take a new incarnation next.
@@ -36,6 +38,12 @@ pub(crate) fn reset_cursor(sys: &mut SystemTx<'_>, why: ResetWhy, epoch: Option<
     Ok(())
 }
 
+/// Whether pages are being staged.
+pub(super) fn staging(sys: &SystemTx<'_>) -> Result<bool, Error> {
+    Ok(sys.conn().prepare_cached("SELECT EXISTS (SELECT 1 FROM _ts_resync)")?.query_row([], |row| row.get(0))?
+        || position::resyncing(sys)?)
+}
+
 /// Stages a page: the latest image of each row, and the own groups it shows.
 pub(super) fn take(sys: &SystemTx<'_>, page: &PullAnswer) -> Result<usize, Error> {
     let mut put = sys.conn().prepare_cached(
@@ -46,7 +54,7 @@ pub(super) fn take(sys: &SystemTx<'_>, page: &PullAnswer) -> Result<usize, Error
     for commit in &page.commits {
         // The table without a name holds the groups the feed has shown.
         if let Some(gid) = commit.gid {
-            put.execute(params!["", gid.to_string(), commit.n.cast_signed(), 0, None::<String>])?;
+            put.execute(params!["", gid.to_string(), commit.n.cast_signed(), commit.as_sent, None::<String>])?;
         }
         for row in &commit.rows {
             let image = if row.gone.is_some() { None } else { Some(to_text(&row.fields)?) };
@@ -59,35 +67,46 @@ pub(super) fn take(sys: &SystemTx<'_>, page: &PullAnswer) -> Result<usize, Error
 
 /// Publishes what was staged, at the end of the feed. Says how many own groups left the fold.
 pub(super) fn publish(sys: &mut SystemTx<'_>, page: &PullAnswer, now: Moment) -> Result<usize, Error> {
+    let from_start = position::resyncing(sys)?;
     let mut rows = Rows::default();
     let settled = settle_groups(sys, page, now, &mut rows)?;
-    sys.conn().execute("DELETE FROM _ts_unknown", [])?;
     let conn = sys.conn();
+    if from_start {
+        conn.execute("DELETE FROM _ts_unknown", [])?;
+    }
     let mut staged =
         conn.prepare("SELECT tbl, row_id, v, gone, image FROM _ts_resync WHERE tbl <> '' ORDER BY tbl, row_id")?;
     let mut found = staged.query([])?;
     while let Some(row) = found.next()? {
-        let (table, id, v): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (name, id, v): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let (gone, image): (bool, Option<String>) = (row.get(3)?, row.get(4)?);
-        let Some(table) = sys.schema().table(&table).filter(|table| !table.local_only) else {
-            if !gone {
-                conn.prepare_cached("INSERT INTO _ts_unknown (tbl, row_id, v, image) VALUES (?1, ?2, ?3, ?4)")?
-                    .execute(params![table, id, v, image])?;
-            }
+        let Some(table) = sys.schema().table(&name).filter(|table| !table.local_only) else {
+            put_unknown(sys, &name, &id, v, image.filter(|_| !gone).as_deref())?;
             continue;
         };
         let fields = image.map(|text| from_text(table, &text)).transpose()?;
-        rows.load(sys, table, &id)?.row.replace(v.cast_unsigned(), fields);
+        rows.change(sys, table, &id, |row| row.replace(v.cast_unsigned(), fields))?;
     }
-    for (table, id) in unnamed(sys)? {
-        let table = known(sys.schema(), &table)?;
-        rows.load(sys, table, &id)?.row.replace(page.at, None);
+    if from_start {
+        for (table, id) in unnamed(sys)? {
+            let table = known(sys.schema(), &table)?;
+            rows.change(sys, table, &id, |row| row.replace(page.at, None))?;
+        }
     }
     rows.flush(sys)?;
     conn.execute("DELETE FROM _ts_resync", [])?;
     sys.set_meta::<i64>(Key::FullPull, None)?;
     sys.set_meta(Key::AppliedN, Some(page.at.cast_signed()))?;
     Ok(settled)
+}
+
+fn put_unknown(sys: &SystemTx<'_>, table: &str, id: &str, v: i64, image: Option<&str>) -> Result<(), Error> {
+    let text = match image {
+        Some(_) => "INSERT OR REPLACE INTO _ts_unknown (tbl, row_id, v, image) VALUES (?1, ?2, ?3, ?4)",
+        None => "DELETE FROM _ts_unknown WHERE tbl = ?1 AND row_id = ?2 AND v < ?3 AND ?4 IS NULL",
+    };
+    sys.conn().prepare_cached(text)?.execute(params![table, id, v, image])?;
+    Ok(())
 }
 
 /// Own groups the feed contains leave the fold, with the rows that now come from it.
@@ -97,14 +116,20 @@ fn settle_groups(sys: &mut SystemTx<'_>, page: &PullAnswer, now: Moment, rows: &
     for head in log::kept(sys, &FOLDED)? {
         let named = named(sys, head.gid)?;
         let passed = head.commit.is_some_and(|commit| commit <= page.at && head.state == GroupState::Decided);
-        if !named && !passed && head.seq.is_none_or(|seq| seq > acked) {
+        if named.is_none() && !passed && head.seq.is_none_or(|seq| seq > acked) {
             continue;
         }
         for op in log::ops(sys, &head)? {
             let table = known(sys.schema(), &op.body.table)?;
-            rows.load(sys, table, &op.body.id)?.row.leave(head.grp);
+            let loaded = rows.load(sys, table, &op.body.id)?;
+            match named {
+                Some((commit, true)) => loaded.row.promote(commit, table, op.op, &op.body),
+                _ => loaded.row.leave(head.grp),
+            }
         }
-        let to = if head.state == GroupState::Decided {
+        let to = if matches!(named, Some((_, true))) {
+            GroupState::Gone
+        } else if head.state == GroupState::Decided {
             verdicts::file_kept_lost(sys, &head, now)?;
             GroupState::Gone
         } else {
@@ -117,9 +142,11 @@ fn settle_groups(sys: &mut SystemTx<'_>, page: &PullAnswer, now: Moment, rows: &
     Ok(settled)
 }
 
-fn named(sys: &SystemTx<'_>, gid: Gid) -> Result<bool, Error> {
-    let mut found = sys.conn().prepare_cached("SELECT 1 FROM _ts_resync WHERE tbl = '' AND row_id = ?1")?;
-    Ok(found.exists([gid.to_string()])?)
+/// The commit the feed shows of a group, and whether it came without rows (`as_sent`).
+fn named(sys: &SystemTx<'_>, gid: Gid) -> Result<Option<(u64, bool)>, Error> {
+    let mut found = sys.conn().prepare_cached("SELECT v, gone FROM _ts_resync WHERE tbl = '' AND row_id = ?1")?;
+    let named = found.query_row([gid.to_string()], |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?)));
+    Ok(named.optional()?)
 }
 
 /// The rows this device has and the feed did not name.

@@ -51,6 +51,24 @@ impl Rows {
         })
     }
 
+    /// Changes a row, and writes it at once if nothing else of it is being worked on: what is done to every row of
+    /// a database must not gather all of them in memory.
+    pub(super) fn change(
+        &mut self,
+        sys: &mut SystemTx<'_>,
+        table: &Table,
+        id: &str,
+        change: impl FnOnce(&mut Row),
+    ) -> Result<(), Error> {
+        if let Some(loaded) = self.get(&table.name, id) {
+            change(&mut loaded.row);
+            return Ok(());
+        }
+        let mut loaded = load(sys, table, id)?;
+        change(&mut loaded.row);
+        write(sys, table, id, loaded)
+    }
+
     /// Writes every row as its plan says.
     pub(super) fn flush(self, sys: &mut SystemTx<'_>) -> Result<(), Error> {
         let schema = sys.schema();
@@ -89,7 +107,7 @@ fn load(sys: &SystemTx<'_>, table: &Table, id: &str) -> Result<Loaded, Error> {
         }
     }
     let base = base.unwrap_or_else(|| Base { version, standing: standing(visible.clone()) });
-    let row = Row { base, ops, derivable: !copied };
+    let row = Row::new(base, ops, !copied);
     Ok(Loaded { row, held: Held { visible, head, version, copied } })
 }
 
@@ -99,8 +117,12 @@ fn standing(fields: Option<Fields>) -> Standing {
 
 fn write(sys: &mut SystemTx<'_>, table: &Table, id: &str, loaded: Loaded) -> Result<(), Error> {
     let Loaded { row, held } = loaded;
-    let RowPlan { visible, version, head, base } = row.plan(table);
+    let RowPlan { visible, version, head, base, relinked } = row.plan(table);
     write_copy(sys, table, id, &held, base)?;
+    for link in relinked {
+        let mut relink = sys.conn().prepare_cached("UPDATE _ts_ops SET prev = ?2 WHERE op = ?1")?;
+        relink.execute(params![link.op, link.prev])?;
+    }
     let moved = (head, version) != (held.head, held.version);
     let same = visible == held.visible;
     match visible {
@@ -169,4 +191,11 @@ pub(super) fn from_text(table: &Table, text: &str) -> Result<Fields, Error> {
 pub(super) fn whole(mut fields: Fields, extra: Fields) -> Fields {
     fields.extend(extra);
     fields
+}
+
+/// The row as loaded, and as it is shown.
+#[cfg(test)]
+pub(super) fn peek(sys: &SystemTx<'_>, table: &Table, id: &str) -> Result<(Row, Option<Fields>), Error> {
+    let loaded = load(sys, table, id)?;
+    Ok((loaded.row, loaded.held.visible))
 }

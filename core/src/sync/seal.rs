@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use rusqlite::{Row as SqlRow, params};
 use sha2::{Digest, Sha256};
 use turnstone_engine::oplog::{GroupState, Moment, Room, Stamper};
-use turnstone_protocol::{Gid, Hlc, canonical, limits};
+use turnstone_protocol::{Gid, Hlc, Incarnation, canonical, limits};
 
-use super::report::{Batch, SealInput, SealedGroup, Sent};
+use super::report::{Batch, Identity, SealInput, SealedGroup, Sent};
 use super::{after, log, position};
 use crate::error::Error;
 use crate::storage::{Key, SystemTx};
@@ -81,6 +81,7 @@ fn candidates(sys: &SystemTx<'_>, input: &SealInput, all: bool) -> Result<Vec<Ca
 /// Gives out seqs and stamps.
 struct Sealer {
     stamper: Stamper,
+    incarnation: Incarnation,
     next_seq: u64,
     sealed: bool,
 }
@@ -88,7 +89,8 @@ struct Sealer {
 impl Sealer {
     fn begin(sys: &SystemTx<'_>, now: Moment) -> Result<Self, Error> {
         let stamper = Stamper { anchor: position::anchor(sys)?, last: position::last_hlc(sys)?, now };
-        Ok(Self { stamper, next_seq: position::next_seq(sys)?, sealed: false })
+        let Identity { incarnation, next_seq, .. } = position::identity(sys)?;
+        Ok(Self { stamper, incarnation, next_seq, sealed: false })
     }
 
     fn entry(&mut self, sys: &SystemTx<'_>, mut group: Candidate, after: &[Gid]) -> Result<SealedGroup, Error> {
@@ -103,7 +105,8 @@ impl Sealer {
         let seq = group.seq.ok_or(Error::Internal { what: "a sent group has no seq" })?;
         let void = group.state == GroupState::Voiding;
         let body = if void { format!(r#"{{"seq":{seq},"void":"{}"}}"#, group.gid) } else { compose(&group, &bodies) };
-        Ok(SealedGroup { sent: Sent { gid: group.gid, seq, grp: group.grp, void }, body })
+        let sent = Sent { gid: group.gid, seq, incarnation: self.incarnation, grp: group.grp, void };
+        Ok(SealedGroup { sent, body })
     }
 
     fn seal(&mut self, sys: &SystemTx<'_>, group: &mut Candidate, after: &[Gid], bodies: &str) -> Result<(), Error> {

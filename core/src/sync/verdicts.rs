@@ -4,12 +4,14 @@ use std::collections::HashMap;
 
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
+use turnstone_engine::apply::FoldOp;
 use turnstone_engine::oplog::{GroupState, Moment, Settlement, lost_ops, settle};
 use turnstone_protocol::wire::{Explain, Outcome, PushAnswer, Verdict};
 use turnstone_protocol::{Code, Gid};
 
 use super::letters::{self, Refusal};
-use super::log::Head;
+use super::log::{Head, Tally};
+use super::park::Unblocked;
 use super::report::{Sent, VerdictReport};
 use super::rows::{Rows, known};
 use super::{log, park, position};
@@ -41,12 +43,20 @@ pub(crate) fn apply_verdicts(
     }
     position::heard(sys, answer.now, answer.hlc, now)?;
     let at = position::at(sys)?;
-    let sent: HashMap<Gid, &Sent> = sent.iter().map(|sent| (sent.gid, sent)).collect();
+    let mut tally = Tally::default();
+    let incarnation = position::identity(sys)?.incarnation;
+    let mine = sent.iter().filter(|sent| sent.incarnation == incarnation);
+    let sent: HashMap<Gid, &Sent> = mine.map(|sent| (sent.gid, sent)).collect();
     for verdict in &answer.verdicts {
         if let Some(sent) = sent.get(&verdict.gid) {
-            one(sys, sent, verdict, at, now, &mut report)?;
+            if accepted_at_once(sys, sent, verdict, at, &mut tally)? {
+                count_accepted(verdict, &mut report);
+            } else {
+                one(sys, sent, verdict, at, now, &mut report)?;
+            }
         }
     }
+    tally.write(sys)?;
     log::advance_low(sys)?;
     sys.touched_sync();
     Ok(report)
@@ -61,16 +71,12 @@ fn one(
     report: &mut VerdictReport,
 ) -> Result<(), Error> {
     report.overlaps += verdict.explain.len();
-    if accepted_at_once(sys, sent, verdict, at)? {
-        count_accepted(verdict, report);
-        return Ok(());
-    }
     let Some(head) = log::head(sys, sent.grp)?.filter(|head| head.gid == verdict.gid) else { return Ok(()) };
     match settle(head.state, verdict, at) {
         Settlement::Nothing => {}
         Settlement::Decided { commit } => {
             count_accepted(verdict, report);
-            accept(sys, &head, verdict, commit, now)?;
+            accept(sys, &head, verdict, commit)?;
         }
         Settlement::Gone { commit } => {
             count_accepted(verdict, report);
@@ -87,10 +93,10 @@ fn one(
             report.parked += refuse(sys, &head, GroupState::Dead, None)?;
         }
         Settlement::Waits { code } => {
-            report.waiting += 1;
             log::note_error(sys, head.grp, &code)?;
-            if park::waits_for_refused(sys, &head, &verdict.by)? {
-                report.parked += 1;
+            match park::unblock(sys, &head, &verdict.by)? {
+                Unblocked::Parked => report.parked += 1,
+                Unblocked::Waits | Unblocked::GoesOn => report.waiting += 1,
             }
         }
     }
@@ -105,7 +111,13 @@ const fn count_accepted(verdict: &Verdict, report: &mut VerdictReport) {
 }
 
 /// The usual case in one statement: sent, accepted, and the cursor is not there yet.
-fn accepted_at_once(sys: &mut SystemTx<'_>, sent: &Sent, verdict: &Verdict, at: u64) -> Result<bool, Error> {
+fn accepted_at_once(
+    sys: &SystemTx<'_>,
+    sent: &Sent,
+    verdict: &Verdict,
+    at: u64,
+    tally: &mut Tally,
+) -> Result<bool, Error> {
     let Some(commit) = verdict.commit.filter(|commit| *commit > at) else { return Ok(false) };
     if !verdict.verdict.is_accepted() || !verdict.explain.is_empty() {
         return Ok(false);
@@ -119,21 +131,28 @@ fn accepted_at_once(sys: &mut SystemTx<'_>, sent: &Sent, verdict: &Verdict, at: 
         .query_row(params![sent.grp, sent.gid.as_bytes(), commit.cast_signed()], |row| row.get(0))
         .optional()?;
     if let Some(ops) = ops {
-        sys.settle(1, ops)?;
+        tally.settled(ops);
     }
     Ok(ops.is_some())
 }
 
 /// Accepted; the cursor is not there yet.
-fn accept(sys: &mut SystemTx<'_>, head: &Head, verdict: &Verdict, commit: u64, now: Moment) -> Result<(), Error> {
+fn accept(sys: &mut SystemTx<'_>, head: &Head, verdict: &Verdict, commit: u64) -> Result<(), Error> {
     if head.state.in_fold() {
         log::move_to(sys, head, GroupState::Decided, Some(commit))?;
         return keep_explain(sys, head, verdict);
     }
-    // It was given up here, and applied all the same: its page brings what it did.
-    letters::withdraw(sys, head)?;
-    log::move_to(sys, head, GroupState::Gone, Some(commit))?;
-    file_lost(sys, head, &verdict.explain, now)
+    // It was given up here, and accepted all the same: it comes back into the fold until its page comes.
+    let mut rows = Rows::default();
+    letters::withdraw(sys, head, &mut rows)?;
+    for op in log::ops(sys, head)? {
+        let table = known(sys.schema(), &op.body.table)?;
+        let restored = FoldOp { number: op.op, group: op.grp, op: op.body };
+        rows.load(sys, table, &restored.op.id.clone())?.row.restore(restored);
+    }
+    rows.flush(sys)?;
+    log::move_to(sys, head, GroupState::Decided, Some(commit))?;
+    keep_explain(sys, head, verdict)
 }
 
 /// Accepted, and the base contains what became of it.
@@ -148,7 +167,9 @@ fn accept_passed(
         leave_fold(sys, head)?;
     }
     if head.state == GroupState::Voiding {
-        letters::withdraw(sys, head)?;
+        let mut rows = Rows::default();
+        letters::withdraw(sys, head, &mut rows)?;
+        rows.flush(sys)?;
     }
     log::move_to(sys, head, GroupState::Gone, Some(commit))?;
     file_lost(sys, head, &verdict.explain, now)
@@ -193,11 +214,17 @@ fn meant_again(sys: &SystemTx<'_>, head: &Head, ops: &[crate::storage::LoggedOp]
 /// Takes the ops of a group out of the fold of their rows.
 pub(super) fn leave_fold(sys: &mut SystemTx<'_>, head: &Head) -> Result<(), Error> {
     let mut rows = Rows::default();
-    for op in log::ops(sys, head)? {
-        let table = known(sys.schema(), &op.body.table)?;
-        rows.load(sys, table, &op.body.id)?.row.leave(head.grp);
-    }
+    take_out(sys, head, &mut rows)?;
     rows.flush(sys)
+}
+
+/// Takes the ops of a group out of the fold of rows that are being worked on.
+pub(super) fn take_out(sys: &SystemTx<'_>, head: &Head, rows: &mut Rows) -> Result<(), Error> {
+    for touch in log::touches(sys, head)? {
+        let table = known(sys.schema(), &touch.table)?;
+        rows.load(sys, table, &touch.id)?.row.leave(head.grp);
+    }
+    Ok(())
 }
 
 fn keep_explain(sys: &SystemTx<'_>, head: &Head, verdict: &Verdict) -> Result<(), Error> {

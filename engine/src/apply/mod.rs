@@ -9,7 +9,7 @@ mod base;
 mod row;
 
 pub use base::{Base, Standing};
-pub use row::{FoldOp, KeepBase, Row, RowPlan};
+pub use row::{FoldOp, KeepBase, Relink, Row, RowPlan};
 
 #[cfg(test)]
 mod tests;

@@ -26,6 +26,17 @@ pub struct Row {
     pub ops: Vec<FoldOp>,
     /// Whether undoing `ops` on the visible row gives `base`, so that no copy of it has to be kept.
     pub derivable: bool,
+    /// Ops whose next older one in the fold is another one now.
+    pub relinked: Vec<Relink>,
+}
+
+/// An op left the fold between two that stay, or came back between them: the newer one follows on another one now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Relink {
+    /// The newer op.
+    pub op: i64,
+    /// The next older one, if there is one.
+    pub prev: Option<i64>,
 }
 
 /// What to write for a row.
@@ -39,6 +50,8 @@ pub struct RowPlan {
     pub head: Option<i64>,
     /// What becomes of the copy of its base.
     pub base: KeepBase,
+    /// Ops to link anew.
+    pub relinked: Vec<Relink>,
 }
 
 /// What becomes of the copy of a base.
@@ -51,6 +64,12 @@ pub enum KeepBase {
 }
 
 impl Row {
+    /// A row as the database holds it.
+    #[must_use]
+    pub const fn new(base: Base, ops: Vec<FoldOp>, derivable: bool) -> Self {
+        Self { base, ops, derivable, relinked: Vec::new() }
+    }
+
     /// The server's row after commit `version`.
     pub fn receive(&mut self, version: u64, row: Option<Fields>) {
         if self.base.receive(version, row) {
@@ -72,7 +91,7 @@ impl Row {
         let moved = self.base.promote(version, table, op);
         match place {
             Some(at) => {
-                self.ops.remove(at);
+                self.take_out(at);
                 // Only the oldest op, taken by the base it was written on, leaves what can be undone as it was.
                 self.derivable &= moved && at == 0;
             }
@@ -82,10 +101,33 @@ impl Row {
 
     /// The ops of a group leave the fold: refused, or contained in a row that was received.
     pub fn leave(&mut self, group: i64) {
-        let before = self.ops.len();
-        self.ops.retain(|folded| folded.group != group);
-        if self.ops.len() != before {
+        while let Some(at) = self.ops.iter().position(|folded| folded.group == group) {
+            self.take_out(at);
             self.derivable = false;
+        }
+    }
+
+    fn take_out(&mut self, at: usize) {
+        self.ops.remove(at);
+        if at > 0 {
+            self.link(at);
+        }
+    }
+
+    /// An op that was taken out comes back in its old place: it was accepted after all.
+    pub fn restore(&mut self, op: FoldOp) {
+        let at = self.ops.partition_point(|folded| folded.number < op.number);
+        self.ops.insert(at, op);
+        self.link(at);
+        self.link(at + 1);
+        self.derivable = false;
+    }
+
+    /// Notes what the op at this place follows on.
+    fn link(&mut self, at: usize) {
+        let prev = at.checked_sub(1).and_then(|older| self.ops.get(older)).map(|older| older.number);
+        if let Some(newer) = self.ops.get(at) {
+            self.relinked.push(Relink { op: newer.number, prev });
         }
     }
 
@@ -93,13 +135,6 @@ impl Row {
     pub fn push(&mut self, op: FoldOp) {
         self.ops.push(op);
         self.derivable = false;
-    }
-
-    /// Names the oldest op that came on top before it had a number.
-    pub fn name(&mut self, number: i64, group: i64) {
-        if let Some(folded) = self.ops.iter_mut().find(|folded| folded.number == 0) {
-            (folded.number, folded.group) = (number, group);
-        }
     }
 
     /// The row as a person sees it.
@@ -115,6 +150,6 @@ impl Row {
         let head = self.ops.last().map(|folded| folded.number);
         let version = self.base.version;
         let base = if head.is_none() || self.derivable { KeepBase::Drop } else { KeepBase::Copy(self.base) };
-        RowPlan { visible, version, head, base }
+        RowPlan { visible, version, head, base, relinked: self.relinked }
     }
 }

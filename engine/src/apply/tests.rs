@@ -57,7 +57,7 @@ struct Trace {
 impl Trace {
     fn new(delete: DeletePolicy, version: u64, base: Option<Fields>) -> Self {
         let standing = base.map_or(Standing::Gone { last: None }, Standing::Live);
-        let row = Row { base: Base { version, standing }, ops: Vec::new(), derivable: true };
+        let row = Row::new(Base { version, standing }, Vec::new(), true);
         let mut trace = Self { table: table(delete), row, text: String::new() };
         trace.print("start");
         trace
@@ -99,11 +99,14 @@ impl Trace {
                 format!("copy gone, last {}", show(last.as_ref()))
             }
         };
+        let links: Vec<String> =
+            plan.relinked.iter().map(|link| format!(", {} follows {:?}", link.op, link.prev)).collect();
         self.text += &format!(
-            "{what}\n    shows {} v{} head {:?}, {base}\n",
+            "{what}\n    shows {} v{} head {:?}, {base}{}\n",
             show(plan.visible.as_ref()),
             plan.version,
-            plan.head
+            plan.head,
+            links.concat()
         );
         self
     }
@@ -214,6 +217,19 @@ fn an_op_given_up_here_and_applied_all_the_same_is_taken_into_the_base() {
     let table = trace.table.clone();
     trace.row.promote(4, &table, 1, &given_up);
     trace.print("page, commit 4: own op 1 as sent").promote(5, 2);
+    insta::assert_snapshot!(trace.text);
+}
+
+#[test]
+fn an_op_that_was_given_up_and_accepted_comes_back_in_its_place() {
+    let mut trace = Trace::new(DeletePolicy::DeleteWins, 3, Some(fields(&[("title", "A")])));
+    trace
+        .write(1, update(&[("tag", "x")]))
+        .write(2, update(&[("title", "B")]))
+        .write(3, update(&[("title", "C")]))
+        .leave(2);
+    trace.row.restore(FoldOp { number: 2, group: 2, op: update(&[("title", "B")]) });
+    trace.print("group 2 comes back").promote(4, 1).promote(5, 2).promote(6, 3);
     insta::assert_snapshot!(trace.text);
 }
 

@@ -1,13 +1,15 @@
 //! Which later ops build on a refused one (rule 16: parking is narrow).
 
+use turnstone_protocol::Schema;
 use turnstone_protocol::op::{Op, OpKind};
+use turnstone_protocol::value::Value;
 
-/// Whether `later`, an op on the same row, builds on `refused`: the row it needs was never made, or a value it
-/// replaces was never there. Everything else goes on.
+/// Whether `later` builds on `refused`: the row it changes or refers to was never made, or a value it replaces was
+/// never there. Everything else goes on.
 #[must_use]
-pub fn builds_on(later: &Op, refused: &Op) -> bool {
+pub fn builds_on(schema: &Schema, later: &Op, refused: &Op) -> bool {
     if later.table != refused.table || later.id != refused.id {
-        return false;
+        return refused.kind == OpKind::Create && refers_to(schema, later, refused);
     }
     match refused.kind {
         // Another create of the same id makes the row itself.
@@ -19,6 +21,14 @@ pub fn builds_on(later: &Op, refused: &Op) -> bool {
         }),
         OpKind::Delete => false,
     }
+}
+
+/// Whether a field of `op` that is declared as a reference holds the id of the other's row.
+fn refers_to(schema: &Schema, op: &Op, target: &Op) -> bool {
+    let Some(table) = schema.table(&op.table) else { return false };
+    let to_target = |field: &&turnstone_protocol::schema::Field| field.references.as_deref() == Some(&target.table);
+    let mut fields = table.fields.iter().filter(to_target);
+    fields.any(|field| matches!(op.set.get(&field.name), Some(Value::Text(id)) if *id == target.id))
 }
 
 #[cfg(test)]
@@ -41,9 +51,20 @@ mod tests {
         let inc = op(r#"{"op":"update","table":"t","id":"a","inc":{"n":1}}"#);
         let delete = op(r#"{"op":"delete","table":"t","id":"a"}"#);
 
+        let child = op(r#"{"op":"create","table":"u","id":"c","set":{"of":"a"}}"#);
+        let schema = Schema::builder(1)
+            .name("t")
+            .table("t", |table| table.text("x").default("").end().text("y").default("").end())
+            .table("u", |table| table.text("of").default("").references("t").end())
+            .build()
+            .unwrap();
+        let builds_on = |later, refused| builds_on(&schema, later, refused);
+
         for later in [&set_x, &set_y, &inc, &delete] {
             assert!(builds_on(later, &create), "the row was never made");
         }
+        assert!(builds_on(&child, &create), "nor was the row it refers to");
+        assert!(!builds_on(&child, &set_x) && !builds_on(&create, &child));
         assert!(!builds_on(&create, &create), "another create makes the row itself");
         assert!(builds_on(&x_again, &set_x), "it replaces the refused value");
         assert!(builds_on(&long_x, &set_x), "and so does one that travels as a hash");

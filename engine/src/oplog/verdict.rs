@@ -37,7 +37,8 @@ pub enum Settlement {
 /// Decides what a verdict does to a group in `state`, with the cursor at commit `at`.
 #[must_use]
 pub fn settle(state: GroupState, verdict: &Verdict, at: u64) -> Settlement {
-    if matches!(state, GroupState::Decided | GroupState::Gone | GroupState::Dead) {
+    if matches!(state, GroupState::New | GroupState::Parked | GroupState::Decided | GroupState::Gone | GroupState::Dead)
+    {
         return Settlement::Nothing;
     }
     // Given up here, and its letter is written: any end but having been applied confirms that.

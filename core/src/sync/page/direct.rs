@@ -40,8 +40,11 @@ impl Direct {
 
     /// Writes the row of a page if nothing of it is pending. False: nothing was changed, the plan must decide.
     pub(super) fn write(&mut self, sys: &mut SystemTx<'_>, table: &Table, n: u64, row: &Row) -> Result<bool, Error> {
-        if self.has_absent && sys.stored(&table.name, &row.id)?.is_none() {
-            return Ok(false);
+        if self.has_absent {
+            let mut absent = sys.conn().prepare_cached("SELECT 1 FROM _ts_absent WHERE tbl = ?1 AND row_id = ?2")?;
+            if absent.exists([&table.name, &row.id])? {
+                return Ok(false);
+            }
         }
         if !self.texts.contains_key(&table.name) {
             self.texts.insert(table.name.clone(), Texts::new(table));

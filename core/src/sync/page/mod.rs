@@ -13,9 +13,10 @@ use std::collections::HashMap;
 
 use turnstone_engine::oplog::{GroupState, Moment};
 use turnstone_protocol::Gid;
-use turnstone_protocol::wire::PullAnswer;
+use turnstone_protocol::wire::{Consistency, PullAnswer};
 
-use super::report::{PageOutcome, PageReport};
+use super::log::Tally;
+use super::report::{Asked, PageOutcome, PageReport};
 use super::rows::Rows;
 use super::{log, position, resync, verdicts};
 use crate::error::Error;
@@ -30,6 +31,7 @@ struct Page {
     now: Moment,
     /// Groups that were sent under an earlier incarnation: their commits do not come marked as own.
     renewed: HashMap<Gid, i64>,
+    tally: Tally,
     report: PageReport,
 }
 
@@ -37,7 +39,7 @@ struct Page {
 pub(crate) fn apply_page(
     sys: &mut SystemTx<'_>,
     page: &PullAnswer,
-    asked: Option<&str>,
+    asked: &Asked,
     now: Moment,
 ) -> Result<PageReport, Error> {
     let mut report = PageReport { outcome: PageOutcome::Applied, rows: 0, settled: 0 };
@@ -46,11 +48,12 @@ pub(crate) fn apply_page(
         report.outcome = PageOutcome::EpochChanged;
         return Ok(report);
     }
-    if position.cursor.as_deref() != asked {
+    if *asked != Asked::at(&position::identity(sys)?, &position) {
         report.outcome = PageOutcome::Stale;
         return Ok(report);
     }
-    if position.full {
+    // A feed that is only consistent at its end is staged until then, like one that is read again.
+    if resync::staging(sys)? || page.consistency == Consistency::Final {
         report.rows = resync::take(sys, page)?;
         if !page.more {
             report.settled = resync::publish(sys, page, now)?;
@@ -75,7 +78,14 @@ pub(crate) fn apply_page(
 
 impl Page {
     fn begin(sys: &mut SystemTx<'_>, now: Moment, report: PageReport) -> Result<Self, Error> {
-        Ok(Self { rows: Rows::default(), direct: direct::Direct::begin(sys)?, now, renewed: renewed(sys)?, report })
+        Ok(Self {
+            rows: Rows::default(),
+            direct: direct::Direct::begin(sys)?,
+            now,
+            renewed: renewed(sys)?,
+            tally: Tally::default(),
+            report,
+        })
     }
 
     /// What the page has passed without naming it: everything acked, and every commit a verdict told of (rule 11).
@@ -84,7 +94,7 @@ impl Page {
         let before = sys.meta::<i64>(Key::Acked)?.unwrap_or(0).cast_unsigned();
         let acked = page.acked.min(next_seq.saturating_sub(1));
         if acked > before {
-            let waiting = [GroupState::Sent, GroupState::Parked, GroupState::Decided];
+            let waiting = [GroupState::Sent, GroupState::Decided];
             for head in log::between(sys, before + 1, acked, &waiting)? {
                 self.leave(sys, &head, None)?;
             }
@@ -96,9 +106,12 @@ impl Page {
                 self.leave(sys, &head, None)?;
             }
         }
-        for head in log::between(sys, acked.max(before) + 1, next_seq, &[GroupState::Decided])? {
-            if head.commit.is_some_and(|commit| commit <= page.at) {
-                self.leave(sys, &head, None)?;
+        // A server that names the groups of its commits has shown every own one in the page itself.
+        if page.commits.iter().any(|commit| commit.gid.is_none()) {
+            for head in log::between(sys, acked.max(before) + 1, next_seq, &[GroupState::Decided])? {
+                if head.commit.is_some_and(|commit| commit <= page.at) {
+                    self.leave(sys, &head, None)?;
+                }
             }
         }
         Ok(())
@@ -106,6 +119,7 @@ impl Page {
 
     fn end(self, sys: &mut SystemTx<'_>) -> Result<PageReport, Error> {
         self.rows.flush(sys)?;
+        self.tally.write(sys)?;
         Ok(self.report)
     }
 }
@@ -113,7 +127,7 @@ impl Page {
 /// The undecided groups of earlier incarnations, by gid. Forgets the mark once there are none.
 fn renewed(sys: &mut SystemTx<'_>) -> Result<HashMap<Gid, i64>, Error> {
     let Some(last) = sys.meta::<i64>(Key::Renewed)? else { return Ok(HashMap::new()) };
-    let open = [GroupState::Sent, GroupState::Decided, GroupState::Voiding, GroupState::Parked, GroupState::Unheard];
+    let open = [GroupState::Sent, GroupState::Decided, GroupState::Voiding, GroupState::Unheard];
     let heads = log::kept(sys, &open)?;
     let found: HashMap<Gid, i64> =
         heads.iter().filter(|head| head.grp <= last).map(|head| (head.gid, head.grp)).collect();

@@ -2,13 +2,12 @@
 
 use rusqlite::params;
 use turnstone_engine::oplog::GroupState;
-use turnstone_protocol::OpKind;
 use turnstone_protocol::wire::Commit;
 
 use super::Page;
 use crate::error::Error;
-use crate::storage::{LoggedOp, SystemTx};
-use crate::sync::log::{self, Head};
+use crate::storage::SystemTx;
+use crate::sync::log::{self, Head, Touch};
 use crate::sync::rows::known;
 use crate::sync::{letters, verdicts};
 
@@ -27,33 +26,35 @@ impl Page {
 
     /// A commit whose ops all took full effect: they become part of the base, whatever became of the group meanwhile.
     pub(super) fn promote(&mut self, sys: &mut SystemTx<'_>, head: &Head, commit: u64) -> Result<(), Error> {
-        for op in log::ops(sys, head)? {
+        for touch in log::touches(sys, head)? {
             let simple = head.state.in_fold()
                 && !self.direct.has_copies
-                && self.rows.get(&op.body.table, &op.body.id).is_none()
-                && oldest(sys, &op)?;
-            if simple && promote_in_place(sys, &op, commit)? {
+                && self.rows.get(&touch.table, &touch.id).is_none()
+                && oldest(sys, &touch)?;
+            if simple && promote_in_place(sys, &touch, commit)? {
                 continue;
             }
-            let table = known(sys.schema(), &op.body.table)?;
-            let loaded = self.rows.load(sys, table, &op.body.id)?;
-            loaded.row.promote(commit, table, op.op, &op.body);
+            let table = known(sys.schema(), &touch.table)?;
+            let op = sys.op(touch.op)?.ok_or(Error::Corrupt)?.body;
+            self.rows.load(sys, table, &touch.id)?.row.promote(commit, table, touch.op, &op);
         }
-        if matches!(head.state, GroupState::Voiding | GroupState::Dead) {
-            letters::withdraw(sys, head)?;
-        }
-        log::move_to(sys, head, GroupState::Gone, Some(commit))?;
         self.report.settled += 1;
+        if matches!(head.state, GroupState::Voiding | GroupState::Dead) {
+            letters::withdraw(sys, head, &mut self.rows)?;
+        }
+        if head.state.is_pending() {
+            self.tally.settled(head.ops);
+        }
+        sys.conn()
+            .prepare_cached("UPDATE _ts_groups SET state = 3, commit_n = ?2 WHERE grp = ?1")?
+            .execute(params![head.grp, commit.cast_signed()])?;
         Ok(())
     }
 
     /// The cursor passes a group whose rows, as far as it changed them, came with the page.
     pub(super) fn leave(&mut self, sys: &mut SystemTx<'_>, head: &Head, commit: Option<u64>) -> Result<(), Error> {
         if head.state.in_fold() {
-            for op in log::ops(sys, head)? {
-                let table = known(sys.schema(), &op.body.table)?;
-                self.rows.load(sys, table, &op.body.id)?.row.leave(head.grp);
-            }
+            verdicts::take_out(sys, head, &mut self.rows)?;
         }
         let to = match head.state {
             GroupState::Decided => {
@@ -63,7 +64,7 @@ impl Page {
             GroupState::Gone => GroupState::Gone,
             // Its verdict was never heard: it may have lost a part, or all of it.
             GroupState::Voiding | GroupState::Dead if commit.is_some() => {
-                letters::withdraw(sys, head)?;
+                letters::withdraw(sys, head, &mut self.rows)?;
                 GroupState::Unheard
             }
             GroupState::Voiding | GroupState::Dead => head.state,
@@ -76,23 +77,23 @@ impl Page {
 }
 
 /// Whether an op is the oldest of its row in the fold.
-fn oldest(sys: &SystemTx<'_>, op: &LoggedOp) -> Result<bool, Error> {
-    let Some(prev) = op.prev else { return Ok(true) };
-    Ok(sys.op(prev)?.is_none_or(|prev| prev.state == GroupState::Gone))
+fn oldest(sys: &SystemTx<'_>, touch: &Touch) -> Result<bool, Error> {
+    let Some(prev) = touch.prev else { return Ok(true) };
+    Ok(log::state_of(sys, prev)?.is_none_or(|state| state == GroupState::Gone))
 }
 
 /// The usual case: the oldest op of a row whose base is not copied. Only the row's version and chain change, because
 /// what is visible already contains the op. False: nothing was changed, the plan must decide.
-fn promote_in_place(sys: &SystemTx<'_>, op: &LoggedOp, commit: u64) -> Result<bool, Error> {
-    let commit = commit.cast_signed();
-    let (table, id) = (&op.body.table, &op.body.id);
-    if op.body.kind == OpKind::Delete {
-        let gone = sys
-            .conn()
-            .prepare_cached("DELETE FROM _ts_absent WHERE tbl = ?1 AND row_id = ?2 AND p = ?3")?
-            .execute(params![table, id, op.op])?;
-        return Ok(gone == 1);
-    }
+fn promote_in_place(sys: &SystemTx<'_>, touch: &Touch, commit: u64) -> Result<bool, Error> {
+    let Touch { op, table, id, .. } = touch;
     let text = format!("UPDATE \"{table}\" SET _v = ?2, _p = nullif(_p, ?3) WHERE id = ?1 AND _p IS NOT NULL");
-    Ok(sys.conn().prepare_cached(&text)?.execute(params![id, commit, op.op])? == 1)
+    if sys.conn().prepare_cached(&text)?.execute(params![id, commit.cast_signed(), op])? == 1 {
+        return Ok(true);
+    }
+    // Not in its table: a delete. With nothing after it, nothing is left of the row.
+    let gone = sys
+        .conn()
+        .prepare_cached("DELETE FROM _ts_absent WHERE tbl = ?1 AND row_id = ?2 AND p = ?3")?
+        .execute(params![table, id, op])?;
+    Ok(gone == 1)
 }

@@ -1,0 +1,67 @@
+//! Meaning something again: new groups for what was refused or held back.
+
+use rusqlite::params;
+use sha2::{Digest, Sha256};
+use turnstone_engine::apply::FoldOp;
+use turnstone_engine::oplog::rebase;
+use turnstone_protocol::{Gid, Op};
+
+use super::rows::{Rows, known};
+use super::{log, position};
+use crate::error::Error;
+use crate::storage::SystemTx;
+
+/// The ops, based on the rows as they are now. None: a row they change is not there.
+pub(super) fn rebased(sys: &SystemTx<'_>, ops: Vec<Op>) -> Result<Option<Vec<Op>>, Error> {
+    let at = position::at(sys)?;
+    let mut rows = Rows::default();
+    let mut again = Vec::with_capacity(ops.len());
+    for mut op in ops {
+        let table = known(sys.schema(), &op.table)?;
+        op.set = table.typed(op.set);
+        let row = &mut rows.load(sys, table, &op.id)?.row;
+        let visible = row.visible(table);
+        let Some(op) = rebase(table, &op, visible.as_ref().map(|fields| (fields, row.base.version)), at) else {
+            return Ok(None);
+        };
+        row.push(FoldOp { number: 0, group: 0, op: op.clone() });
+        again.push(op);
+    }
+    Ok(Some(again))
+}
+
+/// Writes ops as a new group and lays them over their rows. Gives its number.
+pub(super) fn append(sys: &mut SystemTx<'_>, gid: Gid, replaces: Option<Gid>, ops: &[Op]) -> Result<i64, Error> {
+    let mut rows = Rows::default();
+    for op in ops {
+        rows.load(sys, known(sys.schema(), &op.table)?, &op.id)?;
+    }
+    let entries: Vec<(Op, Option<String>)> = ops.iter().map(|op| (op.clone(), None)).collect();
+    let grp = sys.append_group(gid, &entries)?;
+    let Some(head) = log::head(sys, grp)? else {
+        return Err(Error::Internal { what: "a new group is not in the log" });
+    };
+    if let Some(replaces) = replaces {
+        sys.conn()
+            .prepare_cached("UPDATE _ts_groups SET replaces = ?2 WHERE grp = ?1")?
+            .execute(params![grp, replaces.as_bytes()])?;
+    }
+    for (number, op) in (head.first_op..).zip(ops) {
+        let table = known(sys.schema(), &op.table)?;
+        rows.load(sys, table, &op.id)?.row.push(FoldOp { number, group: grp, op: op.clone() });
+    }
+    rows.flush(sys)?;
+    Ok(grp)
+}
+
+/// The gid of the group that stands for a sent one while it is held back. It follows from the gid of that one, which
+/// was random, and there is never a second.
+pub(super) fn follow_up(gid: Gid) -> Gid {
+    let mut hash = Sha256::new();
+    hash.update(b"held back");
+    hash.update(gid.as_bytes());
+    let digest: [u8; 32] = hash.finalize().into();
+    let mut bytes = [0; 16];
+    bytes.iter_mut().zip(digest).for_each(|(byte, from)| *byte = from);
+    Gid(bytes)
+}

@@ -1,0 +1,73 @@
+//! A new incarnation, a rewind: the same groups under other seqs.
+
+use turnstone_protocol::Code;
+
+use super::*;
+
+/// I-09, I-41: what was sent and not heard goes again under a new incarnation, with the same gids: applied once.
+#[test]
+fn a_new_incarnation_sends_the_same_groups_and_nothing_counts_twice() {
+    let (_dir, mut server, devices) = world(&["one", "two"]);
+    shared(&mut server, &devices, "notes", "n");
+    let [one, two] = devices.as_slice() else { panic!() };
+    count(one, "n", 1);
+    one.push(&mut server); // decided, not pulled
+    count(one, "n", 10);
+    let lost = one.pack().unwrap();
+    server.push(&lost.request).unwrap(); // applied, not heard
+    count(one, "n", 100); // never sent
+
+    one.renew(77);
+    one.check(&server);
+    one.pull(&server);
+    one.check(&server);
+    assert_eq!(one.int("notes", "n", "views"), 111, "commits of the old incarnation are known by gid");
+    let again = one.pack().unwrap();
+    assert_eq!(again.sent[0].gid, lost.sent[0].gid);
+    assert_eq!(again.sent[0].seq, 1);
+    settle(&mut server, &devices);
+    assert_eq!(two.int("notes", "n", "views"), 111);
+    assert_eq!(server.commits_of(lost.sent[0].gid), 1);
+}
+
+/// Rule 3: under a new incarnation a device still does not conflict with itself.
+#[test]
+fn an_edit_before_and_a_delete_after_a_new_incarnation() {
+    let (_dir, mut server, devices) = world(&["one", "two"]);
+    shared(&mut server, &devices, "tasks", "n");
+    let one = &devices[0];
+    set(one, "tasks", "n", "title", "B");
+    set(one, "tasks", "n", "tag", "C");
+    one.push(&mut server);
+    one.write(|tx| tx.delete("tasks", "n").map(|_| ()));
+    let _sealed = one.pack().unwrap();
+    one.renew(78);
+    let report = one.push(&mut server);
+    assert_eq!((report.applied, report.overlaps), (1, 0), "what the old incarnation did is in its past");
+    settle(&mut server, &devices);
+    assert_eq!(devices[1].text("tasks", "n", "title"), None);
+}
+
+/// Rule 17: a server that lost the last groups gets them back from the log.
+#[test]
+fn what_the_server_forgot_is_sent_again_from_the_seq_it_expects() {
+    let (_dir, mut server, devices) = world(&["one"]);
+    shared(&mut server, &devices, "notes", "n");
+    let one = &devices[0];
+    let backup = server.clone();
+    count(one, "n", 1);
+    count(one, "n", 10);
+    one.push(&mut server);
+    count(one, "n", 100);
+
+    let mut server = backup; // the same history, shorter: nothing of it was pulled
+    let packet = one.pack().unwrap();
+    assert_eq!(server.push(&packet.request), Err(Code::SeqGap));
+    assert!(one.system(|sys| crate::sync::rewind(sys, 2)));
+    one.check(&server);
+    settle(&mut server, &devices);
+    assert_eq!(server.value("notes", "n", "views"), Some(Value::Int(111)));
+
+    one.system(|sys| crate::sync::forget_stable(sys, 1_000).map(|_| ()));
+    assert!(!one.system(|sys| crate::sync::rewind(sys, 2)), "what was forgotten cannot be given back");
+}
