@@ -102,6 +102,14 @@ impl Gate {
         (seen.plan, seen.refused)
     }
 
+    /// Why a statement was refused while it ran: what it prepared on the way is judged as well.
+    pub(crate) fn explain<T>(&self, done: Result<T, Error>) -> Result<T, Error> {
+        match (done, self.seen().refused.take()) {
+            (Err(_), Some(what)) => Err(Error::SqlRefused { what }),
+            (done, _) => done,
+        }
+    }
+
     fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
         self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -135,7 +143,16 @@ const ROWID: &str = "writing the rowid of a synced table: the id is its key";
 const OURS: &str = "calling Turnstone's own functions, or using its names";
 
 /// Pragmas that only tell something when they are asked without a value.
-const TELLING: &[&str] = &["data_version", "table_info", "table_xinfo", "table_list", "index_list", "index_info"];
+const TELLING: &[&str] = &[
+    "data_version",
+    "table_info",
+    "table_xinfo",
+    "table_list",
+    "index_list",
+    "index_info",
+    "integrity_check",
+    "quick_check",
+];
 
 fn judge(tables: &Tables, asked: &AuthContext<'_>, local: bool, plan: &mut Plan) -> Result<(), &'static str> {
     match asked.action {

@@ -42,11 +42,15 @@ pub(crate) fn look(conn: &Connection) -> Result<Found, Error> {
 
 /// Brings the internal tables to the newest version, making a new database where there was none.
 pub(crate) fn run(conn: &mut Connection, found: Found, options: &OpenOptions) -> Result<(), Error> {
+    run_steps(conn, found, options, STEPS)
+}
+
+fn run_steps(conn: &mut Connection, found: Found, options: &OpenOptions, steps: &[&str]) -> Result<(), Error> {
     let from = match found {
         Found::Empty => 0,
         Found::Ours(version) => version,
     };
-    for (at, step) in STEPS.iter().enumerate().skip(from) {
+    for (at, step) in steps.iter().enumerate().skip(from) {
         let tx = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         tx.execute_batch(step)?;
         if at == 0 {
@@ -59,4 +63,76 @@ pub(crate) fn run(conn: &mut Connection, found: Found, options: &OpenOptions) ->
         tx.commit()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Clock, Entropy};
+
+    const LATER: [&str; 2] = [
+        "ALTER TABLE _ts_dead ADD COLUMN note TEXT; CREATE TABLE _ts_second (x TEXT) STRICT;
+         INSERT INTO _ts_second VALUES ('one'), ('two');",
+        "CREATE TABLE _ts_third AS SELECT x || '!' AS y FROM _ts_second; DROP TABLE _ts_second;",
+    ];
+
+    fn options() -> OpenOptions {
+        OpenOptions::new(Clock::manual(1), Entropy::seeded(1))
+    }
+
+    fn dump(conn: &Connection) -> Vec<String> {
+        let read = |sql: &str| -> Vec<String> {
+            conn.prepare(sql).unwrap().query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+        };
+        let mut all = read("SELECT coalesce(sql, '') FROM sqlite_schema ORDER BY name");
+        all.extend(read("SELECT key || hex(value) FROM _ts_meta ORDER BY key"));
+        all.extend(read("SELECT user_version || '' FROM pragma_user_version"));
+        all
+    }
+
+    fn steps(later: usize) -> Vec<&'static str> {
+        STEPS.iter().chain(LATER.iter().take(later)).copied().collect()
+    }
+
+    fn version(conn: &Connection) -> Found {
+        let version: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+        Found::Ours(usize::try_from(version).unwrap())
+    }
+
+    /// I-45: one step at a time ends where all at once does.
+    #[test]
+    fn step_by_step_is_all_at_once() {
+        let mut slow = Connection::open_in_memory().unwrap();
+        run_steps(&mut slow, Found::Empty, &options(), &steps(0)).unwrap();
+        for later in 1..=LATER.len() {
+            let found = version(&slow);
+            run_steps(&mut slow, found, &options(), &steps(later)).unwrap();
+        }
+        let mut fast = Connection::open_in_memory().unwrap();
+        run_steps(&mut fast, Found::Empty, &options(), &steps(2)).unwrap();
+        assert_eq!(dump(&slow), dump(&fast));
+    }
+
+    /// I-45: a step that stops anywhere leaves the version before it, whole; trying again goes on from there.
+    #[test]
+    fn a_step_that_stops_half_way_was_never_begun() {
+        for (at, step) in LATER.iter().enumerate() {
+            let cuts: Vec<usize> = step.match_indices(';').map(|(cut, _)| cut).collect();
+            for cut in cuts {
+                let mut conn = Connection::open_in_memory().unwrap();
+                run_steps(&mut conn, Found::Empty, &options(), &steps(at)).unwrap();
+                let before = dump(&conn);
+                let broken = format!("{}; SELECT no_such_function();", &step[..cut]);
+                let mut cut_short = steps(at);
+                cut_short.push(&broken);
+                let found = version(&conn);
+                run_steps(&mut conn, found, &options(), &cut_short).unwrap_err();
+                assert_eq!(dump(&conn), before);
+                run_steps(&mut conn, found, &options(), &steps(2)).unwrap();
+                let mut straight = Connection::open_in_memory().unwrap();
+                run_steps(&mut straight, Found::Empty, &options(), &steps(2)).unwrap();
+                assert_eq!(dump(&conn), dump(&straight));
+            }
+        }
+    }
 }

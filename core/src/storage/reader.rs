@@ -73,7 +73,8 @@ impl<'a> Reader<'a> {
     fn with<T>(&self, sql: &str, run: impl FnOnce(&mut Statement<'_>) -> Result<T, Error>) -> Result<T, Error> {
         let (mut statement, _) = sql::prepare(self.conn, self.gate, &sql::marked(sql))?;
         only_reads(&statement)?;
-        self.gate.as_whose(super::gate::Whose::Apps, || run(&mut statement))
+        let done = self.gate.as_whose(super::gate::Whose::Apps, || run(&mut statement));
+        self.gate.explain(done)
     }
 
     /// The connection: it cannot write.

@@ -40,7 +40,7 @@ impl<'a> Tx<'a> {
         self.state.capture.set_on(false);
         let done = match self.state.capture.take_refused() {
             Some(refused) => Err(refused),
-            None => done,
+            None => gate.explain(done),
         };
         match plan.savepoint {
             None => drop(statement),

@@ -64,6 +64,8 @@ pub fn options() -> OpenOptions {
 pub struct Bed {
     pub db: Database,
     pub folder: TempDir,
+    /// Its clones draw on: opening again with a fresh seed would mint the same ids again.
+    pub options: OpenOptions,
 }
 
 pub fn bed() -> Bed {
@@ -73,7 +75,7 @@ pub fn bed() -> Bed {
 pub fn bed_with(schema: &Schema, options: OpenOptions) -> Bed {
     let folder = tempfile::tempdir().unwrap();
     let db = Database::open(&folder.path().join("t.db"), schema, &options).unwrap();
-    Bed { db, folder }
+    Bed { db, folder, options }
 }
 
 impl Bed {
@@ -107,10 +109,10 @@ impl Bed {
     pub fn reopen(self) -> Self {
         let path = self.path();
         self.db.close().unwrap();
-        let Self { db, folder } = self;
+        let Self { db, folder, options } = self;
         drop(db);
-        let db = Database::open(&path, &schema(), &options()).unwrap();
-        Self { db, folder }
+        let db = Database::open(&path, &schema(), &options).unwrap();
+        Self { db, folder, options }
     }
 }
 
