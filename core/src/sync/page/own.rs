@@ -30,7 +30,7 @@ impl Page {
             let simple = head.state.in_fold()
                 && !self.direct.has_copies
                 && self.rows.get(&touch.table, &touch.id).is_none()
-                && oldest(sys, &touch)?;
+                && oldest(sys, head, &touch)?;
             if simple && promote_in_place(sys, &touch, commit)? {
                 continue;
             }
@@ -76,9 +76,10 @@ impl Page {
     }
 }
 
-/// Whether an op is the oldest of its row in the fold.
-fn oldest(sys: &SystemTx<'_>, touch: &Touch) -> Result<bool, Error> {
-    let Some(prev) = touch.prev else { return Ok(true) };
+/// Whether an op is the oldest of its row in the fold. Ops of the same group came before it in this very loop; their
+/// group is moved only once all of them are promoted.
+fn oldest(sys: &SystemTx<'_>, head: &Head, touch: &Touch) -> Result<bool, Error> {
+    let Some(prev) = touch.prev.filter(|prev| *prev < head.first_op) else { return Ok(true) };
     Ok(log::state_of(sys, prev)?.is_none_or(|state| state == GroupState::Gone))
 }
 

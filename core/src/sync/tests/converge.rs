@@ -207,6 +207,13 @@ impl World {
                 self.words.push(word.clone());
                 device.write(move |tx| tx.insert_with_id("tags", id, [("name", word.as_str()), ("note", other)]));
             }
+            6 => {
+                self.words.push(word.clone());
+                device.write(move |tx| {
+                    tx.upsert(table, id, [(field, "replaced at once")])?;
+                    tx.upsert(table, id, [(field, word.as_str())]).map(|_| ())
+                });
+            }
             _ => {
                 self.words.push(word.clone());
                 device.write(move |tx| tx.upsert(table, id, [(field, word.as_str())]).map(|_| ()));

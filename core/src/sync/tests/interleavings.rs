@@ -263,3 +263,30 @@ fn a_page_cut_between_two_rows_of_a_group_rewritten_since() {
     assert_eq!(states.last().unwrap(), "a:together,b:rewritten,c:together,e:together");
     settle(&mut server, &devices);
 }
+
+/// I-09: a group that changes one row twice leaves the fold whole, also with a later group on top of it.
+#[test]
+fn two_ops_of_one_group_on_one_row_leave_the_fold_together() {
+    let (_dir, mut server, devices) = world(&["one", "two"]);
+    shared(&mut server, &devices, "notes", "n");
+    let one = &devices[0];
+
+    one.write(|tx| {
+        tx.update("notes", "n", [("title", "B")])?;
+        tx.increment("notes", "n", "views", 2)
+    });
+    one.write(|tx| {
+        tx.update("notes", "n", [("title", "C")])?;
+        tx.increment("notes", "n", "views", 3)
+    });
+    one.push(&mut server);
+    one.pull(&server);
+    one.check(&server);
+    set(&devices[1], "notes", "n", "title", "D");
+    devices[1].clock.advance_ms(5_000);
+
+    settle(&mut server, &devices);
+    assert_eq!(one.row_state("notes", "n"), crate::sync::RowSync::Synced, "nothing of it waits");
+    assert_eq!(one.text("notes", "n", "title"), devices[1].text("notes", "n", "title"));
+    assert_eq!(one.int("notes", "n", "views"), 5);
+}
