@@ -78,7 +78,8 @@ type Intercept = dyn Fn(&Request, &[u8]) -> Option<Response> + Send + Sync;
 #[derive(Clone)]
 pub struct MemoryServer {
     pub folder: Arc<TempDir>,
-    pub service: Arc<Service>,
+    settings: Settings,
+    service: Arc<Mutex<Option<Service>>>,
     seen: Arc<Mutex<Vec<Seen>>>,
     intercept: Arc<Mutex<Option<Box<Intercept>>>>,
 }
@@ -92,13 +93,44 @@ impl MemoryServer {
         let folder = TempDir::new().unwrap();
         let mut settings = Settings::from(&Config::new("", schema(), key()));
         change(&mut settings);
+        let server = Self {
+            folder: Arc::new(folder),
+            settings,
+            service: Arc::default(),
+            seen: Arc::default(),
+            intercept: Arc::default(),
+        };
+        server.start(false);
+        server
+    }
+
+    fn start(&self, new_epoch: bool) {
         let storage = SqliteStorage::open(&SqliteOptions {
             synchronous: Synchronous::Off,
-            ..SqliteOptions::new(folder.path().join("server.db"), [9; 32])
+            new_epoch,
+            ..SqliteOptions::new(self.folder.path().join("server.db"), [if new_epoch { 10 } else { 9 }; 32])
         })
         .unwrap();
-        let service = Arc::new(Service::open(Arc::new(storage), settings).unwrap());
-        Self { folder: Arc::new(folder), service, seen: Arc::default(), intercept: Arc::default() }
+        let service = Service::open(Arc::new(storage), self.settings.clone()).unwrap();
+        *self.service.lock().unwrap() = Some(service);
+    }
+
+    /// Stops the server, keeps a copy of its file, and starts it again.
+    pub fn backup(&self) {
+        *self.service.lock().unwrap() = None;
+        let file = self.folder.path().join("server.db");
+        std::fs::copy(&file, self.folder.path().join("backup")).unwrap();
+        self.start(false);
+    }
+
+    /// Puts the copy back in its place: the server forgets what came later.
+    pub fn restore(&self, new_epoch: bool) {
+        *self.service.lock().unwrap() = None;
+        for leftover in ["server.db-wal", "server.db-shm"] {
+            let _ = std::fs::remove_file(self.folder.path().join(leftover));
+        }
+        std::fs::copy(self.folder.path().join("backup"), self.folder.path().join("server.db")).unwrap();
+        self.start(new_epoch);
     }
 
     /// Answers some requests before the service sees them.
@@ -140,7 +172,7 @@ impl MemoryServer {
 
     pub fn state_hash(&self) -> String {
         let who = token::verify(&[key()], &good_token(), now_ms()).unwrap();
-        self.service.state_hash(&who).unwrap().hash
+        self.service.lock().unwrap().as_ref().unwrap().state_hash(&who).unwrap().hash
     }
 
     fn handle(&self, request: &Request) -> Response {
@@ -177,15 +209,17 @@ impl MemoryServer {
         let now_ms = now_ms();
         let who = token::verify(&[key()], token, now_ms)?;
         let malformed = |_| Problem::new(Code::Malformed, "Not what was expected.");
+        let service = self.service.lock().unwrap();
+        let service = service.as_ref().unwrap();
         let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
         match (request.method, path) {
             (Method::Post, "/sync/v1/push") => {
                 let push: PushRequest<Box<RawValue>> = serde_json::from_slice(body).map_err(malformed)?;
-                Ok(self.service.push_text(&who, &push, now_ms)?.json)
+                Ok(service.push_text(&who, &push, now_ms)?.json)
             }
             (Method::Post, "/sync/v1/pull") => {
                 let pull: PullRequest = serde_json::from_slice(body).map_err(malformed)?;
-                Ok(self.service.pull_text(&who, &pull, now_ms)?.json)
+                Ok(service.pull_text(&who, &pull, now_ms)?.json)
             }
             (Method::Get, "/sync/v1/hello") => {
                 let value = |name: &str| {
@@ -193,7 +227,7 @@ impl MemoryServer {
                 };
                 let life = value("device").zip(value("incarnation"));
                 let life = life.map(|(device, life)| (device.parse().unwrap(), life.parse().unwrap()));
-                Ok(serde_json::to_string(&self.service.hello(&who, life, now_ms)?).unwrap())
+                Ok(serde_json::to_string(&service.hello(&who, life, now_ms)?).unwrap())
             }
             _ => Err(Problem::new(Code::NotFound, "No such endpoint.")),
         }
@@ -273,6 +307,17 @@ impl Device {
         let options = options(folder.path().join("app.db")).remote(remote.clone());
         let store = Store::open(change(options)).unwrap();
         Self { folder, store, remote }
+    }
+
+    /// A copy of this device's folder, as a phone restored or cloned from a backup. Close the store first.
+    pub fn copy(&self, name: &str) -> Self {
+        let folder = TempDir::with_prefix(name).unwrap();
+        for entry in std::fs::read_dir(self.folder.path()).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+        }
+        let options = options(folder.path().join("app.db")).remote(self.remote.clone());
+        Self { store: Store::open(options).unwrap(), folder, remote: self.remote.clone() }
     }
 
     /// Closes and opens again, as a new process would.
