@@ -69,8 +69,11 @@ impl Tally {
         format!("{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
     }
 
-    /// Prints how one suite went.
+    /// Prints how one suite went; one without tests is not worth a line.
     pub(crate) fn suite_line(&self, name: &str, took: Duration) {
+        if self.passed + self.failed + self.skipped == 0 {
+            return;
+        }
         println!("{name:<38} {:<34} {:>7.1} s", self.counts(), took.as_secs_f64());
     }
 }
