@@ -30,8 +30,8 @@ pub(crate) fn create(bed: &Bed, durability: limit::database::Durability) -> Resu
 pub(crate) fn group(bed: &Bed, callers: usize) -> Result<Sample> {
     let notes = bed.notes(bed.ops)?;
     let store = open(&bed.file("ours.db"), Durability::Power)?;
-    let begin = Barrier::new(callers + 1);
     let share = notes.len().div_ceil(callers);
+    let begin = Barrier::new(notes.chunks(share).len() + 1);
     std::thread::scope(|scope| {
         let threads: Vec<_> = notes
             .chunks(share)

@@ -20,7 +20,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         variant: "W1 create at 1,000,000 rows",
         against: "Turnstone at 10,000 rows",
         goal: Goal::Rate(1.0 / 1.3),
-        rows: size(1_000_000, 1_000),
+        rows: size(1_000_000, 10_000),
         prepare: Some(crate::ours::scale::prepare_rows),
         limit: |bed| crate::ours::scale::create(bed, 100),
         ours: |bed| crate::ours::scale::create(bed, 1),
