@@ -45,7 +45,13 @@ impl Loop {
                 Ok(random) => self.queue.push_back(Job::Renew(Incarnation::from_random(random))),
                 Err(_) => self.later(Event::Mended { done: false }),
             },
-            Command::Reset { cause } => self.queue.push_back(reset_job(cause, self.epoch)),
+            Command::Reset { cause } => match self.setup.entropy.next() {
+                Ok(random) => {
+                    let incarnation = Incarnation::from_random(random);
+                    self.queue.push_back(Job::Reset(reset_why(cause, self.epoch, incarnation)));
+                }
+                Err(_) => self.later(Event::Mended { done: false }),
+            },
             Command::Forget { batch } => drop(self.batches.remove(&batch)),
             Command::Fetch { .. } => self.fetch(command),
             Command::Apply { flight } => self.apply(flight),
@@ -295,9 +301,9 @@ impl Body {
     }
 }
 
-fn reset_job(cause: ResetCause, epoch: Option<turnstone_protocol::Epoch>) -> Job {
+fn reset_why(cause: ResetCause, epoch: Option<turnstone_protocol::Epoch>, incarnation: Incarnation) -> ResetWhy {
     match cause {
-        ResetCause::CursorExpired | ResetCause::CursorInvalid => Job::Reset(ResetWhy::CursorLost, None),
-        ResetCause::EpochChanged | ResetCause::EpochSuspect => Job::Reset(ResetWhy::History, epoch),
+        ResetCause::CursorExpired | ResetCause::CursorInvalid => ResetWhy::CursorLost,
+        ResetCause::EpochChanged | ResetCause::EpochSuspect => ResetWhy::History { epoch, incarnation },
     }
 }

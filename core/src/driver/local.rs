@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use turnstone_engine::sync::{BatchId, Flight, Greeting, Lane};
 use turnstone_protocol::wire::{HelloAnswer, PullAnswer, PullPart, PushAnswer};
-use turnstone_protocol::{Code, Epoch, Gid, Incarnation};
+use turnstone_protocol::{Code, Gid, Incarnation};
 
 use super::wire::{Packed, Wire};
 use crate::Error;
@@ -32,7 +32,7 @@ pub(super) enum Job {
     /// Takes a new incarnation.
     Renew(Incarnation),
     /// Starts again from the beginning of the feed.
-    Reset(ResetWhy, Option<Epoch>),
+    Reset(ResetWhy),
     /// Applies a page that was asked for at a cursor.
     Apply(Flight, Arc<PullAnswer>, Asked),
     /// Remembers what is left of a `Retry-After`.
@@ -163,8 +163,8 @@ fn run(job: &Job, sys: &mut SystemTx<'_>) -> Result<Outcome, Error> {
             sync::new_incarnation(sys, *incarnation)?;
             Outcome::Mended(true)
         }
-        Job::Reset(why, epoch) => {
-            sync::reset_cursor(sys, *why, *epoch)?;
+        Job::Reset(why) => {
+            sync::reset_cursor(sys, *why)?;
             Outcome::Mended(true)
         }
         Job::Apply(flight, page, asked) => Outcome::Applied(*flight, sync::apply_page(sys, page, asked, now)?),

@@ -66,29 +66,32 @@ pub(crate) fn rewind(sys: &mut SystemTx<'_>, expected: u64) -> Result<bool, Erro
     if expected == 0 || expected > next || held.cast_unsigned() != next - expected {
         return Ok(false);
     }
-    send_again(sys, expected)?;
+    let heads = log::between(sys, expected, next, &DECIDED)?;
+    send_again(sys, &heads)?;
     Ok(true)
 }
 
-/// Makes everything decided, from a seq on, sendable again.
-pub(super) fn send_again(sys: &mut SystemTx<'_>, from_seq: u64) -> Result<(), Error> {
-    let decided = [GroupState::Decided, GroupState::Gone, GroupState::Dead];
-    let heads = if from_seq <= 1 {
-        log::kept(sys, &decided)?
-    } else {
-        log::between(sys, from_seq, position::next_seq(sys)?, &decided)?
-    };
+const DECIDED: [GroupState; 3] = [GroupState::Decided, GroupState::Gone, GroupState::Dead];
+
+/// Makes everything the log holds sendable again. The caller takes a new incarnation next, which gives it its seqs.
+pub(super) fn send_all_again(sys: &mut SystemTx<'_>) -> Result<(), Error> {
+    let heads = log::kept(sys, &DECIDED)?;
+    send_again(sys, &heads)
+}
+
+fn send_again(sys: &mut SystemTx<'_>, heads: &[log::Head]) -> Result<(), Error> {
     for head in heads {
         let to = match head.state {
             // Still folded: as if its verdict had not been heard.
             GroupState::Decided => GroupState::Sent,
             // The base contains it, as far as this device knows.
             GroupState::Gone => GroupState::Unheard,
+            // It was never sent.
+            _ if head.attempts == 0 => continue,
             // It was refused; the server must not change its mind on a group whose letter a person has seen.
-            _ if head.seq.is_some() => GroupState::Voiding,
-            _ => continue,
+            _ => GroupState::Voiding,
         };
-        log::move_to(sys, &head, to, None)?;
+        log::move_to(sys, head, to, None)?;
         log::lower_low(sys, head.grp)?;
     }
     Ok(())

@@ -63,20 +63,24 @@ fn file(sys: &mut SystemTx<'_>, head: &Head, n: Option<u32>, ops: Vec<Op>, refus
     Ok(())
 }
 
-/// Takes the letter of a whole group back: it was applied after all, and what took its place must not count too.
-/// `rows` are those the caller works on.
+/// Takes the letter of a whole group back: it was applied after all. What took its place must not count too, nor what
+/// took the place of that. `rows` are those the caller works on.
 pub(super) fn withdraw(sys: &mut SystemTx<'_>, head: &Head, rows: &mut Rows) -> Result<(), Error> {
-    sys.conn().prepare_cached("DELETE FROM _ts_dead WHERE gid = ?1 AND n IS NULL")?.execute([head.gid.as_bytes()])?;
-    for again in log::replacing(sys, head.gid)? {
-        let to = match again.state {
-            // Never sent: nobody else will decide it.
-            GroupState::New | GroupState::Parked => GroupState::Dead,
-            // Sent: the server refuses it, which is still to be heard. Until then it must not count twice.
-            GroupState::Sent => GroupState::Unheard,
-            _ => continue,
-        };
-        take_out(sys, &again, rows)?;
-        log::move_to(sys, &again, to, None)?;
+    let mut applied = vec![head.gid];
+    while let Some(gid) = applied.pop() {
+        sys.conn().prepare_cached("DELETE FROM _ts_dead WHERE gid = ?1 AND n IS NULL")?.execute([gid.as_bytes()])?;
+        for again in log::replacing(sys, gid)? {
+            applied.push(again.gid);
+            let to = match again.state {
+                // Never sent: nobody else will decide it.
+                GroupState::New | GroupState::Parked => GroupState::Dead,
+                // Sent: the server refuses it, which is still to be heard. Until then it must not count twice.
+                GroupState::Sent => GroupState::Unheard,
+                _ => continue,
+            };
+            take_out(sys, &again, rows)?;
+            log::move_to(sys, &again, to, None)?;
+        }
     }
     sys.touched_sync();
     Ok(())

@@ -42,10 +42,10 @@ pub(super) fn head_by_gid(sys: &SystemTx<'_>, gid: Gid) -> Result<Option<Head>, 
     Ok(found.query_row([gid.as_bytes()], read).optional()?)
 }
 
-/// The undecided groups that take the place of this one.
+/// The groups that take the place of this one. Reads the whole log: for rare events only.
 pub(super) fn replacing(sys: &SystemTx<'_>, gid: Gid) -> Result<Vec<Head>, Error> {
-    let mut found = sys.conn().prepare_cached(&format!("{HEAD} WHERE grp >= ?1 AND replaces = ?2 ORDER BY grp"))?;
-    let rows = found.query_map(params![low(sys)?, gid.as_bytes()], read)?;
+    let mut found = sys.conn().prepare_cached(&format!("{HEAD} WHERE replaces = ?1 ORDER BY grp"))?;
+    let rows = found.query_map([gid.as_bytes()], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

@@ -95,7 +95,9 @@ const fn is_given_up(head: &Head) -> bool {
 /// waiting for its first form. The new one would wait for that, and both for ever.
 pub(super) fn let_go(sys: &mut SystemTx<'_>, given_up: &Head) -> Result<usize, Error> {
     let mut parked = 0;
-    for head in log::waiting_for(sys, given_up.gid)? {
+    for waiting in log::waiting_for(sys, given_up.gid)? {
+        // Holding one back may have held back another of them.
+        let Some(head) = log::head(sys, waiting.grp)?.filter(|head| head.state == GroupState::Sent) else { continue };
         if matches!(without(sys, &head, vec![given_up.clone()])?, Unblocked::Parked) {
             parked += 1;
         }

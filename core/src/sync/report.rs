@@ -153,8 +153,13 @@ pub(crate) struct PageReport {
 pub(crate) enum ResetWhy {
     /// The cursor is behind the oldest commit still served, or not valid here. The history is the same.
     CursorLost,
-    /// The history is another one: what the server may have forgotten is sent again.
-    History,
+    /// The history is another one: what the server may have forgotten is sent again, under a new incarnation.
+    History {
+        /// The new history, if it is known.
+        epoch: Option<Epoch>,
+        /// The new incarnation.
+        incarnation: Incarnation,
+    },
 }
 
 /// A change that was refused: nothing is dropped silently.

@@ -8,31 +8,32 @@
 
 use rusqlite::{OptionalExtension, params};
 use turnstone_engine::oplog::{GroupState, Moment};
+use turnstone_protocol::Gid;
 use turnstone_protocol::wire::PullAnswer;
-use turnstone_protocol::{Epoch, Gid};
 
 use super::report::ResetWhy;
 use super::rows::{Rows, from_text, known, to_text};
-use super::{log, position, verdicts};
+use super::{incarnation, log, position, verdicts};
 use crate::error::Error;
 use crate::storage::{Key, SystemTx};
 
 /// Where a group's ops may be folded and the server may have decided it.
 const FOLDED: [GroupState; 2] = [GroupState::Sent, GroupState::Decided];
 
-/// Starts again from the beginning of the feed. After a change of history, `epoch` is the new one, and what the
-/// server may have forgotten is made sendable again: take a new incarnation next.
-pub(crate) fn reset_cursor(sys: &mut SystemTx<'_>, why: ResetWhy, epoch: Option<Epoch>) -> Result<(), Error> {
+/// Starts again from the beginning of the feed. After a change of history, everything the log still holds is made
+/// sendable again first: the server repeats its verdict where it knows the gid, and applies what it forgot.
+pub(crate) fn reset_cursor(sys: &mut SystemTx<'_>, why: ResetWhy) -> Result<(), Error> {
     sys.conn().execute("DELETE FROM _ts_stage", [])?;
     sys.conn().execute("DELETE FROM _ts_resync", [])?;
     sys.set_meta::<String>(Key::Cursor, None)?;
     sys.set_meta(Key::FullPull, Some(1))?;
-    if why == ResetWhy::History {
+    if let ResetWhy::History { epoch, incarnation } = why {
         sys.set_meta(Key::Epoch, epoch.map(|epoch| epoch.as_bytes().to_vec()))?;
         // A commit number of the old history says nothing about the new one: new rows claim to have seen nothing.
         sys.set_meta(Key::AppliedN, Some(0))?;
         sys.set_meta(Key::Stable, Some(0))?;
-        super::incarnation::send_again(sys, 1)?;
+        incarnation::send_all_again(sys)?;
+        incarnation::new_incarnation(sys, incarnation)?;
     }
     sys.touched_sync();
     Ok(())

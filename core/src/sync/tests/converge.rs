@@ -111,9 +111,11 @@ impl World {
             let missing = |device: &Device| device.refused_amount(id) + device.parked_amount(id);
             let expected = written - self.devices.iter().map(missing).sum::<i64>();
             let Value::Int(found) = self.server.value("notes", id, "views").unwrap_or(Value::Int(0)) else { panic!() };
-            assert_eq!(found, expected, "counter {id}");
+            let letters: Vec<_> = self.devices.iter().map(Device::letter_story).collect();
+            assert_eq!(found, expected, "counter {id}, refused: {}", letters.concat());
             for device in &self.devices {
-                assert_eq!(device.int("notes", id, "views"), expected + device.parked_amount(id));
+                let shown = device.int("notes", id, "views");
+                assert_eq!(shown, expected + device.parked_amount(id), "{id} on {}", device.row_story("notes", id));
             }
         }
         self.nothing_is_lost();

@@ -201,6 +201,31 @@ impl Device {
         amount(&ops, id)
     }
 
+    /// The dead letters, for a failing test to print.
+    pub(super) fn letter_story(&self) -> String {
+        let tell = |letter: &sync::DeadLetter| {
+            let group = "SELECT grp || ' state ' || state || ' replaces ' || coalesce(hex(replaces), '-') || ' commit ' || coalesce(commit_n, '-') FROM _ts_groups WHERE hex(gid) = ?1";
+            let rows = self.db.query(group, &[Value::from(letter.gid.to_string().to_uppercase())]).unwrap().rows;
+            let group = rows.first().map(|row| row[0].clone());
+            let ops = serde_json::to_string(&letter.ops).unwrap();
+            format!(
+                "\n{} letter {} {:?} n {:?} {} {} {ops}",
+                self.name,
+                letter.id,
+                letter.code,
+                letter.n,
+                letter.gid,
+                group.as_ref().and_then(super::server::text_of).unwrap_or_default()
+            )
+        };
+        self.letters().iter().map(tell).collect()
+    }
+
+    /// The ops of a row, for a failing test to print.
+    pub(super) fn row_story(&self, table: &str, id: &str) -> String {
+        self.system(|sys| Ok(format!("{}: {}", self.name, tell(sys, table, id))))
+    }
+
     /// What has not settled, for a failing test to print.
     pub(super) fn story(&self) -> String {
         let sql = "SELECT grp, state, seq, hex(gid), after, hex(replaces), error, \

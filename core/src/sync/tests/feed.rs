@@ -1,6 +1,6 @@
 //! The feed: duplicates, late pages, reading it again from the beginning, what the app does not know yet.
 
-use turnstone_protocol::{Epoch, Schema};
+use turnstone_protocol::{Epoch, Incarnation, Schema};
 
 use super::*;
 use crate::sync::{self, PageOutcome, ResetWhy};
@@ -58,8 +58,8 @@ fn another_history_is_noticed_before_anything_is_applied() {
     assert_eq!(two.text("notes", "m", "title").as_deref(), Some("also after it"));
 
     for (number, device) in [(11, one), (12, two)] {
-        device.system(|sys| sync::reset_cursor(sys, ResetWhy::History, Some(server.epoch)));
-        device.renew(number);
+        let (epoch, incarnation) = (Some(server.epoch), Incarnation::from_random(number));
+        device.system(|sys| sync::reset_cursor(sys, ResetWhy::History { epoch, incarnation }));
         while device.pack().is_some() && device.push(&mut server) != sync::VerdictReport::default() {}
         assert_eq!(device.text("notes", "n", "title").as_deref(), Some("after the backup"), "nothing goes back");
     }
@@ -85,7 +85,7 @@ fn reading_the_feed_again_removes_what_vanished_and_keeps_what_is_pending() {
     server.purge("notes", "b");
     server.purge("notes", "c");
 
-    two.system(|sys| sync::reset_cursor(sys, ResetWhy::CursorLost, None));
+    two.system(|sys| sync::reset_cursor(sys, ResetWhy::CursorLost));
     server.page_rows_max = 1;
     loop {
         let asked = two.ask();
