@@ -108,7 +108,12 @@ impl From<Error> for Failure {
             }
             _ => return Self::advised(exit, error.code(), &error.to_string()),
         };
-        Self::new(exit, error.code(), sentence(&error.to_string()), next)
+        let code = match &error {
+            // What is wrong with the value says more: `invalid_value` or `too_large`.
+            Error::InvalidValue { code, .. } => code.as_str(),
+            other => other.code(),
+        };
+        Self::new(exit, code, sentence(&error.to_string()), next)
     }
 }
 

@@ -72,7 +72,7 @@ impl World {
 
     fn apply(&mut self, device: usize, cursor: usize, write: &NoteWrite) {
         self.pushed += 1;
-        if self.bug == Bug::LosesAWrite && self.pushed % 50 == 0 && write.act != Act::Delete {
+        if self.bug == Bug::LosesAWrite && self.pushed.is_multiple_of(50) && write.act != Act::Delete {
             return;
         }
         self.position += 1;
@@ -107,7 +107,7 @@ impl World {
                         row.fields.insert(name.clone(), value.clone());
                     }
                 }
-                let times = if self.bug == Bug::CountsTwice && self.pushed % 40 == 0 { 2 } else { 1 };
+                let times = if self.bug == Bug::CountsTwice && self.pushed.is_multiple_of(40) { 2 } else { 1 };
                 let Value::Int(views) = row.fields.get("views").cloned().unwrap_or(Value::Int(0)) else { panic!() };
                 row.fields.insert("views".to_owned(), Value::Int(views + times * write.views));
             }
