@@ -38,7 +38,15 @@ impl Failure {
 
     /// A sentence of the library or the server that says what is wrong, a colon, and what to do.
     pub fn advised(exit: Exit, code: &str, text: &str) -> Self {
-        let (message, next) = text.rsplit_once(": ").unwrap_or((text, ""));
+        let (message, next) = text.rsplit_once(": ").unwrap_or((
+            text,
+            match exit {
+                Exit::BadInput => "nothing was changed; give another value",
+                Exit::Storage => "nothing was changed; check the file and its disk",
+                Exit::Offline => "nothing is lost; try again later",
+                _ => "try again; if it stays so, report it",
+            },
+        ));
         Self::new(exit, code, sentence(message), sentence(next))
     }
 
