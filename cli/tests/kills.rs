@@ -21,8 +21,8 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{Device, Server, Session, token};
@@ -34,8 +34,8 @@ use turnstone_cli::proxy::{Faults, Link, LinkConfig, Rate};
 const COUNTER: &str = "counter";
 
 /// How many kills, for a run of a bounded time. `TURNSTONE_KILLS` runs longer.
-fn kills() -> usize {
-    std::env::var("TURNSTONE_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(250)
+fn times() -> usize {
+    std::env::var("TURNSTONE_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(200)
 }
 
 /// What one device wrote, as the test knows it.
@@ -83,8 +83,8 @@ impl Player {
             session.send(&self.group(n));
             asked.push(Some(n));
         }
-        for _ in 0..self.rng.usize(1..30) {
-            if self.rng.u8(..4) == 0 {
+        for at in 0..self.rng.usize(1..30) {
+            if self.rng.u8(..4) == 0 || (at == 0 && self.rng.bool()) {
                 session.send(&Request::Sync { attempts: 2 });
                 asked.push(None);
             }
@@ -94,13 +94,40 @@ impl Player {
             session.send(&self.group(n));
             asked.push(Some(n));
         }
-        std::thread::sleep(Duration::from_micros(self.rng.u64(5_000..140_000)));
+        std::thread::sleep(Duration::from_micros(self.rng.u64(5_000..200_000)));
         session.kill();
         // What it had said before the blow counts as said.
         for n in asked {
             let Some(answer) = session.answer() else { break };
             self.note(n, &answer);
         }
+    }
+
+    /// One long life: writes and syncs until `is_over`. Nothing may fail but the network.
+    fn live_until(&mut self, is_over: impl Fn() -> bool) {
+        let mut session = self.device.session();
+        while !is_over() {
+            for _ in 0..self.rng.usize(1..5) {
+                let n = self.next;
+                self.next += 1;
+                self.account.sent.insert(n);
+                let answer = session.ask(&self.group(n));
+                self.note(Some(n), &answer);
+            }
+            let answer = session.ask(&Request::Sync { attempts: 1 });
+            self.note(None, &answer);
+        }
+        session.finish();
+    }
+
+    /// Both devices make the same counter: a create on a row not seen is a merge.
+    fn make_counter(&self) {
+        let set: Fields = [("title".to_owned(), Value::from("counter"))].into();
+        let row = RowWrite { id: COUNTER.to_owned(), act: Act::Put, set, inc: BTreeMap::new() };
+        let make = Request::Write(Write { table: "notes".to_owned(), writes: vec![row], write_id: None });
+        let mut session = self.device.session();
+        assert!(matches!(session.ask(&make), Answer::Wrote(_)));
+        session.finish();
     }
 
     fn note(&mut self, n: Option<usize>, answer: &Answer) {
@@ -145,7 +172,7 @@ fn torment(folder: &Path, link: &Arc<Link>, done: &AtomicBool, killed: &AtomicUs
     let mut server = Server::start(folder);
     link.set_target(server.address());
     while !done.load(Ordering::SeqCst) {
-        let until = link.summary().exchanges + rng.u64(1..12);
+        let until = link.summary().exchanges + rng.u64(1..4);
         while link.summary().exchanges < until && !done.load(Ordering::SeqCst) {
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -158,46 +185,33 @@ fn torment(folder: &Path, link: &Arc<Link>, done: &AtomicBool, killed: &AtomicUs
     server
 }
 
-#[test]
-fn hundreds_of_kills_lose_nothing_and_double_nothing() {
+/// How often whom.
+#[derive(Default)]
+struct Kills {
+    clients: AtomicUsize,
+    servers: AtomicUsize,
+}
+
+/// Two devices live on one server that is killed again and again, behind a bad link; then peace, and the account.
+fn world(seed: u64, life: impl Fn(&mut Player, &Kills) + Sync) -> Kills {
     let folder = tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let config = LinkConfig {
         listen: "127.0.0.1:0".parse().unwrap(),
         to: "127.0.0.1:1".to_owned(),
-        seed: 5,
+        seed,
         faults: Faults { half_open_ms_max: 300, delay_ms_max: 20, delay: Rate::percent(10), ..Faults::rough() },
     };
     let link = Arc::new(runtime.block_on(Link::start(config)).unwrap());
     let token = token("t");
-    let (done, server_kills) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let (done, kills) = (AtomicBool::new(false), Kills::default());
     let mut players =
-        [("ann", 1), ("bob", 2)].map(|(name, seed)| Player::new(folder.path(), name, &link.url(), &token, seed));
-    let begun = Arc::new(Mutex::new(0));
-
+        [("ann", 1), ("bob", 2)].map(|(name, n)| Player::new(folder.path(), name, &link.url(), &token, seed + n));
     let server = std::thread::scope(|scope| {
         let _done = Done(&done);
-        let tormentor = scope.spawn(|| torment(folder.path(), &link, &done, &server_kills));
-        // Both devices make the same counter: a create on a row not seen is a merge.
-        for player in &players {
-            let set: Fields = [("title".to_owned(), Value::from("counter"))].into();
-            let row = RowWrite { id: COUNTER.to_owned(), act: Act::Put, set, inc: BTreeMap::new() };
-            let make = Request::Write(Write { table: "notes".to_owned(), writes: vec![row], write_id: None });
-            let mut session = player.device.session();
-            assert!(matches!(session.ask(&make), Answer::Wrote(_)));
-            session.finish();
-        }
-        let lives: Vec<_> = players
-            .iter_mut()
-            .map(|player| {
-                scope.spawn(|| {
-                    for _ in 0..kills() {
-                        player.live_and_die();
-                        *begun.lock().unwrap() += 1;
-                    }
-                })
-            })
-            .collect();
+        let tormentor = scope.spawn(|| torment(folder.path(), &link, &done, &kills.servers));
+        players.iter().for_each(Player::make_counter);
+        let lives: Vec<_> = players.iter_mut().map(|player| scope.spawn(|| life(player, &kills))).collect();
         let ends: Vec<_> = lives.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
         done.store(true, Ordering::SeqCst);
         ends.into_iter().for_each(|end| end.unwrap());
@@ -205,7 +219,7 @@ fn hundreds_of_kills_lose_nothing_and_double_nothing() {
     });
     link.set_faults(Faults::NONE);
     // Twice: the second time brings what the other one sent meanwhile.
-    let _ = players.each_ref().map(Player::settle);
+    players.iter().for_each(|player| drop(player.settle()));
     let ends = players.each_ref().map(Player::settle);
     let hash = server.state_hash(&token);
     for (player, (rows, state)) in players.iter().zip(&ends) {
@@ -213,22 +227,33 @@ fn hundreds_of_kills_lose_nothing_and_double_nothing() {
         assert_eq!(*rows, ends[0].0);
     }
     account(&players, &ends[0].0);
-    let client_kills = *begun.lock().unwrap();
-    let faults = link.summary().faults();
-    println!(
-        "{client_kills} client kills, {} server kills, {faults} faults of the link",
-        server_kills.load(Ordering::SeqCst)
-    );
+    let (clients, servers) = (kills.clients.load(Ordering::SeqCst), kills.servers.load(Ordering::SeqCst));
+    println!("{clients} client kills, {servers} server kills, {} faults of the link", link.summary().faults());
     for player in &players {
         let Account { sent, acked, repeated } = &player.account;
-        println!(
-            "{}: {} groups sent, {} acknowledged, {repeated} found saved by a repeated key",
-            player.name,
-            sent.len(),
-            acked.len()
-        );
+        let (name, sent, acked) = (player.name, sent.len(), acked.len());
+        println!("{name}: {sent} groups sent, {acked} acknowledged, {repeated} found saved by a repeated key");
     }
-    assert!(client_kills >= 2 * kills() && server_kills.load(Ordering::SeqCst) > 20, "too few kills to mean anything");
+    kills
+}
+
+#[test]
+fn hundreds_of_client_kills_lose_nothing_and_double_nothing() {
+    let times = times();
+    let kills = world(5, |player, kills| {
+        for _ in 0..times {
+            player.live_and_die();
+            kills.clients.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    assert!(kills.clients.into_inner() >= 2 * times && kills.servers.into_inner() > 3);
+}
+
+#[test]
+fn hundreds_of_server_kills_lose_nothing_and_double_nothing() {
+    let times = times();
+    let kills = world(6, |player, kills| player.live_until(|| kills.servers.load(Ordering::SeqCst) >= times));
+    assert!(kills.servers.into_inner() >= times);
 }
 
 /// Lets the tormentor end also where an assertion failed.
@@ -288,9 +313,10 @@ fn sigterm_drains_and_the_answer_still_comes() {
         }
         // The signal comes while a request is at the server, or on its way.
         session.send(&Request::Sync { attempts: 1 });
-        while link.summary().exchanges <= round.min(2) {
+        while link.summary().exchanges == 0 {
             std::thread::yield_now();
         }
+        std::thread::sleep(Duration::from_micros(700 * round));
         server.terminate();
         let status = server.child.wait().unwrap();
         assert_eq!(status.code(), Some(0), "round {round}: drained and ended in order");
