@@ -1,4 +1,4 @@
-//! Measures the choices that ADR 0010 to 0013 stand on, with plain rusqlite, interleaved: every variant once per
+//! Measures the choices that ADR 0011 and 0057 stand on, with plain rusqlite, interleaved: every variant once per
 //! round, the median of the rounds. `cargo run --profile ci --example measure_storage -- [rounds] [dir]`.
 #![allow(
     clippy::unwrap_used,

@@ -3,7 +3,7 @@
 //! There is no writer thread. A caller who finds the seat free runs on its own thread, without a hop. Callers who
 //! arrive meanwhile queue their closures; the one in the seat runs them too, each in a savepoint, and all share one
 //! COMMIT: that is where `Durability::Power` becomes cheap. Then the seat goes to the first who still waits.
-//! ADR 0011 has the figures, and why not a thread.
+//! ADR 0011 says why, and why not a thread.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

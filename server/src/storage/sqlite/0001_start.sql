@@ -1,5 +1,5 @@
 -- The server's database, version 1. Applied once, in one transaction, with user_version and application_id.
--- docs/server.md explains the layout; ADR 0021 has the measurements behind it.
+-- docs/server.md says what it promises; each table below says why it is laid out so.
 
 -- What is true of the whole file. Written at the first start; `schema` again whenever it grows.
 --   history  16 bytes  half of the epoch; the other half lives beside the database, outside its backups
