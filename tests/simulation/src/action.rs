@@ -1,0 +1,131 @@
+//! What may happen in a world, as data: a run is a seed's list of actions, and nothing else.
+//!
+//! Every index is taken modulo what exists when the action runs, so any sub-list is a valid run too:
+//! that is what makes shrinking possible.
+
+use serde::{Deserialize, Serialize};
+
+use crate::swarm::Swarm;
+
+/// One thing that happens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
+    /// A device makes a row.
+    Create { device: u8, table: u8, value: i64 },
+    /// A device sets one field of a row it sees.
+    Set { device: u8, row: u16, field: u8, value: i64, by_sql: bool },
+    /// A device moves a counter.
+    Add { device: u8, row: u16, by: i64 },
+    /// A device deletes a row it sees.
+    Delete { device: u8, row: u16, by_sql: bool },
+    /// A device writes the same value into every row of the `pairs` table, in one group.
+    Pair { device: u8, value: i64 },
+    /// Every device's app makes the same settings row on first launch.
+    Settings { device: u8, value: i64 },
+    /// A write that fails in the middle and must leave no trace.
+    FailingWrite { device: u8, row: u16 },
+    /// The app asks for a sync.
+    Sync { device: u8 },
+    /// Time passes everywhere.
+    Pass { ms: u32 },
+    /// A packet under way arrives.
+    Deliver { packet: u16 },
+    /// A packet under way is lost.
+    Drop { packet: u16 },
+    /// A packet under way arrives twice.
+    Duplicate { packet: u16 },
+    /// A packet under way loses its end.
+    Truncate { packet: u16, keep: u16 },
+    /// A captive portal answers a device's request with a page.
+    Captive { packet: u16 },
+    /// A device's process dies; it starts again at its next action.
+    CrashDevice { device: u8 },
+    /// A device dies at a storage step of what it does next, with power loss or without.
+    CrashDeviceAt { device: u8, step: u8, power: bool },
+    /// The server's process dies and starts again.
+    CrashServer,
+    /// The server dies at a storage step of the next request.
+    CrashServerAt { step: u8, power: bool },
+    /// A device's wall clock jumps.
+    Clock { device: u8, ms: i64 },
+    /// A device's disk fills or is freed.
+    Disk { device: u8, full: bool },
+    /// One storage call of a device fails.
+    DiskError { device: u8, step: u8 },
+    /// A device loses its network, or gets it back.
+    Partition { device: u8, cut: bool },
+    /// The tokens a device holds expire.
+    ExpireToken { device: u8 },
+    /// The server refuses work for a while.
+    Overload { ms: u32 },
+}
+
+/// Draws a run from a seed.
+pub fn draw(seed: u64, steps: usize, swarm: &Swarm) -> Vec<Action> {
+    let mut rng = fastrand::Rng::with_seed(seed ^ 0x5eed_ac71_0000_0001);
+    (0..steps).map(|_| one(&mut rng, swarm)).collect()
+}
+
+fn one(rng: &mut fastrand::Rng, swarm: &Swarm) -> Action {
+    let device = rng.u8(..swarm.devices);
+    if let Some(fault) = fault(rng, swarm, device) {
+        return fault;
+    }
+    let value = value(rng, swarm);
+    match rng.u8(..100) {
+        0..=7 => Action::Create { device, table: rng.u8(..), value },
+        8..=29 => Action::Set { device, row: rng.u16(..), field: rng.u8(..), value, by_sql: rng.u8(..4) == 0 },
+        30..=37 => Action::Add { device, row: rng.u16(..), by: rng.i64(-3..10) },
+        38..=40 => Action::Delete { device, row: rng.u16(..), by_sql: rng.bool() },
+        41..=45 => Action::Pair { device, value },
+        46 => Action::Settings { device, value },
+        47..=48 => Action::FailingWrite { device, row: rng.u16(..) },
+        49..=62 => Action::Sync { device },
+        63..=68 => Action::Pass { ms: rng.u32(..5_000) },
+        69 => Action::Pass { ms: rng.u32(..120_000) },
+        _ => Action::Deliver { packet: rng.u16(..) },
+    }
+}
+
+/// Few values, so that equal writes and A -> B -> A happen; now and then a fresh one.
+fn value(rng: &mut fastrand::Rng, swarm: &Swarm) -> i64 {
+    if rng.u8(..100) < swarm.equal_values { rng.i64(1..4) } else { rng.i64(10..1_000_000) }
+}
+
+fn fault(rng: &mut fastrand::Rng, swarm: &Swarm, device: u8) -> Option<Action> {
+    let packet = rng.u16(..);
+    let rates = [
+        (swarm.drop, Action::Drop { packet }),
+        (swarm.duplicate, Action::Duplicate { packet }),
+        (swarm.truncate, Action::Truncate { packet, keep: rng.u16(..) }),
+        (swarm.captive, Action::Captive { packet }),
+        (swarm.crash_device, Action::CrashDevice { device }),
+        (swarm.crash_device_at, Action::CrashDeviceAt { device, step: rng.u8(..), power: rng.bool() }),
+        (swarm.crash_server, Action::CrashServer),
+        (swarm.crash_server_at, Action::CrashServerAt { step: rng.u8(..), power: rng.bool() }),
+        (swarm.clock, Action::Clock { device, ms: clock_jump(rng) }),
+        (swarm.disk_full, Action::Disk { device, full: rng.bool() }),
+        (swarm.disk_error, Action::DiskError { device, step: rng.u8(..) }),
+        (swarm.partition, Action::Partition { device, cut: rng.bool() }),
+        (swarm.expire_token, Action::ExpireToken { device }),
+        (swarm.overload, Action::Overload { ms: rng.u32(..20_000) }),
+    ];
+    // One draw decides, so that adding a class changes no other class's rate.
+    let mut dice = rng.u16(..1_000);
+    for (rate, action) in rates {
+        if dice < rate {
+            return Some(action);
+        }
+        dice -= rate;
+    }
+    None
+}
+
+fn clock_jump(rng: &mut fastrand::Rng) -> i64 {
+    const YEAR: i64 = 365 * 86_400_000;
+    match rng.u8(..4) {
+        0 => rng.i64(-10 * YEAR..10 * YEAR),
+        1 => rng.i64(-3_600_000..3_600_000),
+        _ => rng.i64(-5_000..5_000),
+    }
+}

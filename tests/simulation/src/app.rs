@@ -1,0 +1,80 @@
+//! The app every simulated device runs: its schema, and what the model must know of it.
+
+use std::collections::BTreeMap;
+
+use turnstone_protocol::schema::{CreatePolicy, DeletePolicy, Policy, Schema, TableBuilder};
+
+use crate::model::{Rule, TableRule};
+
+/// Tables whose rows come and go; an action's `table` picks one.
+pub const TABLES: [&str; 3] = ["notes", "todos", "slots"];
+/// Plain registers of every such table.
+pub const REGISTERS: [&str; 2] = ["a", "b"];
+/// Fields that `Set` may write: registers and their relatives.
+pub const SETTABLE: [&str; 6] = ["a", "b", "hi", "lo", "srv", "cli"];
+/// The two rows that one group always writes together.
+pub const PAIR: [&str; 2] = ["left", "right"];
+/// The row every device makes at its first launch.
+pub const SETTINGS: &str = "settings";
+
+fn fields(table: TableBuilder) -> TableBuilder {
+    table
+        .integer("a")
+        .default(0_i64)
+        .end()
+        .integer("b")
+        .default(0_i64)
+        .end()
+        .integer("hi")
+        .default(0_i64)
+        .merge(Policy::Max)
+        .end()
+        .integer("lo")
+        .default(0_i64)
+        .merge(Policy::Min)
+        .end()
+        .integer("srv")
+        .default(0_i64)
+        .merge(Policy::Server)
+        .end()
+        .integer("cli")
+        .default(0_i64)
+        .merge(Policy::Client)
+        .end()
+        .integer("count")
+        .default(0_i64)
+        .merge(Policy::Counter)
+        .end()
+}
+
+/// The schema.
+pub fn schema() -> Schema {
+    Schema::builder(1)
+        .name("sim")
+        .table("notes", |t| fields(t).delete(DeletePolicy::EditWins))
+        .table("todos", |t| fields(t).delete(DeletePolicy::DeleteWins))
+        .table("slots", |t| fields(t).delete(DeletePolicy::EditWins).create(CreatePolicy::Reject))
+        .table("pairs", |t| t.integer("v").default(0_i64).end())
+        .build()
+        .expect("the simulated app's schema is good")
+}
+
+/// What the model must know of the schema.
+pub fn rules() -> BTreeMap<&'static str, TableRule> {
+    let fields = BTreeMap::from([
+        ("a", Rule::Register),
+        ("b", Rule::Register),
+        ("hi", Rule::Greatest),
+        ("lo", Rule::Smallest),
+        ("srv", Rule::Arrival),
+        ("cli", Rule::Arrival),
+        ("count", Rule::Sum),
+    ]);
+    let table = |edit_wins| TableRule { edit_wins, fields: fields.clone() };
+    BTreeMap::from([
+        ("notes", table(true)),
+        ("todos", table(false)),
+        ("slots", table(true)),
+        ("pairs", TableRule { edit_wins: false, fields: BTreeMap::from([("v", Rule::Register)]) }),
+    ])
+}

@@ -1,0 +1,270 @@
+//! A device of a world: the real store with its real driver, on a disk, a clock and a thread that the world holds.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::Instant;
+use turnstone::testing::inspect;
+use turnstone::{Clock, Entropy, Error, Options, Remote, Store, TokenError, TokenReason};
+use turnstone_engine::oplog::Moment;
+use turnstone_protocol::Gid;
+use turnstone_server::key::Key;
+use turnstone_vfs::Disk;
+
+use crate::app;
+use crate::model::ModelOp;
+use crate::network::{Link, Net};
+use crate::server::Server;
+use crate::work::Work;
+
+/// The wall clock of the world when it begins.
+pub const EPOCH_MS: u64 = 1_750_000_000_000;
+
+/// How a device is set up for a whole run.
+#[derive(Debug, Clone)]
+pub struct DeviceSetup {
+    /// Its number.
+    pub index: usize,
+    /// The VFS its disk is mounted as.
+    pub vfs: String,
+    /// Syncs by itself.
+    pub auto: bool,
+    /// Groups in a push.
+    pub entries_max: usize,
+    /// Rows in a page.
+    pub rows_max: usize,
+    /// Looks for news this often.
+    pub poll_ms: u64,
+    /// Its randomness.
+    pub seed: u64,
+}
+
+/// What the device's clocks read; shared with the store.
+pub struct DeviceTime {
+    /// How wrong the wall clock is.
+    pub skew_ms: AtomicI64,
+    /// Which boot this is.
+    pub boot: AtomicU64,
+    /// When it booted, in world time.
+    pub booted_ms: AtomicU64,
+}
+
+/// A write whose fate the app does not know.
+#[derive(Clone)]
+pub struct Attempt {
+    /// The app's key.
+    pub write_id: String,
+    /// What was to be written.
+    pub work: Work,
+    /// What it came to, if the closure ran.
+    pub ops: Arc<Mutex<Vec<ModelOp>>>,
+    /// Where the device stood.
+    pub position: u64,
+    /// The life of the process in which an error was returned; none: the process died in it.
+    pub refused_in: Option<u64>,
+}
+
+/// Something that must show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// The field shows this.
+    Value(i64),
+    /// The row does not show.
+    Gone,
+}
+
+/// One device.
+pub struct Device {
+    /// How it is set up.
+    pub setup: DeviceSetup,
+    /// Its disk.
+    pub disk: Disk,
+    /// Its clocks.
+    pub time: Arc<DeviceTime>,
+    /// The token number it gives out.
+    pub token: Arc<AtomicU64>,
+    /// The store, while its process lives.
+    pub store: Option<Store>,
+    runtime: Option<Runtime>,
+    /// World time at which the present runtime began.
+    born_ms: u64,
+    origin: Option<Reading>,
+    /// Lives so far.
+    pub lives: u64,
+    /// Whether the crash to come takes the power too.
+    pub crash_power: bool,
+    /// The write under way when the process died or the disk failed.
+    pub unsure: Option<Attempt>,
+    /// What must show until the server's word has arrived.
+    pub expected: BTreeMap<(&'static str, String, &'static str), (Expected, Gid)>,
+    /// The farthest position seen.
+    pub position: u64,
+    /// Why it could not open, if it could not.
+    pub failed: Option<Error>,
+    entropy: Entropy,
+    net: Net,
+    key: Key,
+}
+
+impl Device {
+    /// Makes a device that is switched off.
+    pub fn new(setup: DeviceSetup, disk: Disk, net: &Net, key: Key) -> Self {
+        let time = DeviceTime { skew_ms: AtomicI64::new(0), boot: AtomicU64::new(1), booted_ms: AtomicU64::new(0) };
+        let entropy = Entropy::seeded(setup.seed);
+        Self {
+            setup,
+            disk,
+            time: Arc::new(time),
+            token: Arc::default(),
+            store: None,
+            runtime: None,
+            born_ms: 0,
+            origin: None,
+            lives: 0,
+            crash_power: false,
+            unsure: None,
+            expected: BTreeMap::new(),
+            position: 0,
+            failed: None,
+            entropy,
+            net: net.clone(),
+            key,
+        }
+    }
+
+    /// Starts the app if it is not running. Returns whether it runs.
+    pub fn start(&mut self, now_ms: u64) -> bool {
+        if self.store.is_some() {
+            return true;
+        }
+        let runtime =
+            Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime of one thread");
+        self.born_ms = now_ms;
+        self.lives += 1;
+        let opened = {
+            let _inside = runtime.enter();
+            let origin = Reading::begin();
+            self.origin = Some(origin);
+            Store::open(self.options(&runtime, origin))
+        };
+        match opened {
+            Ok(store) => {
+                self.store = Some(store);
+                self.runtime = Some(runtime);
+                self.failed = None;
+                true
+            }
+            Err(error) => {
+                self.failed = Some(error);
+                false
+            }
+        }
+    }
+
+    fn options(&self, runtime: &Runtime, origin: Reading) -> Options {
+        let (time, born_ms) = (Arc::clone(&self.time), self.born_ms);
+        let world_ms = move || EPOCH_MS + born_ms + origin.ms();
+        let clock_ms = world_ms;
+        let clock = Clock::virtual_time(move || {
+            let now_ms = clock_ms();
+            let boot = time.boot.load(Ordering::Relaxed);
+            Moment {
+                wall_ms: now_ms.saturating_add_signed(time.skew_ms.load(Ordering::Relaxed)),
+                boot_id: u128::from(boot).to_be_bytes(),
+                boot_ms: now_ms.saturating_sub(EPOCH_MS + time.booted_ms.load(Ordering::Relaxed)),
+            }
+        });
+        let (token, key, index) = (Arc::clone(&self.token), self.key.clone(), self.setup.index);
+        let tokens = move |reason: TokenReason| {
+            if reason != TokenReason::First {
+                token.fetch_add(1, Ordering::Relaxed);
+            }
+            Server::mint(&key, index, token.load(Ordering::Relaxed), world_ms()).map_err(|_| TokenError::Later)
+        };
+        Options::new("/app.db", app::schema())
+            .vfs(self.setup.vfs.clone())
+            .clock(clock)
+            .entropy(self.entropy.clone())
+            .auto_sync(self.setup.auto)
+            .poll_every(Some(Duration::from_millis(self.setup.poll_ms)))
+            .batches(self.setup.entries_max, self.setup.rows_max)
+            .on_one_thread(runtime.handle().clone())
+            .remote(Remote::custom(Link::new(&self.net, self.setup.index), tokens))
+    }
+
+    /// World time as this device has lived it.
+    pub fn now_ms(&self, world_ms: u64) -> u64 {
+        let Some(runtime) = &self.runtime else { return world_ms };
+        let _inside = runtime.enter();
+        self.born_ms + self.origin.map_or(0, Reading::ms)
+    }
+
+    /// Lets the device live until `until_ms`, and at least until nothing in it can go on by itself.
+    pub fn live_until(&mut self, until_ms: u64) -> u64 {
+        let Some(runtime) = &self.runtime else { return until_ms };
+        let left = until_ms.saturating_sub(self.now_ms(until_ms)).max(1);
+        runtime.block_on(rest(left));
+        self.now_ms(until_ms)
+    }
+
+    /// Asks for a sync; what comes of it is not waited for.
+    pub fn ask_sync(&self) {
+        let (Some(store), Some(runtime)) = (&self.store, &self.runtime) else { return };
+        let store = store.clone();
+        drop(runtime.spawn(async move { drop(store.sync_now().await) }));
+    }
+
+    /// Runs something inside the device's time.
+    pub fn with<T>(&self, work: impl FnOnce(&Store) -> T) -> Option<T> {
+        let (Some(store), Some(runtime)) = (&self.store, &self.runtime) else { return None };
+        let _inside = runtime.enter();
+        Some(work(store))
+    }
+
+    /// The process ends, at once and without a word. The disk's handles die by `kill`.
+    pub fn kill(&mut self, power_seed: Option<u64>, now_ms: u64) {
+        match power_seed {
+            Some(seed) => {
+                self.disk.reboot(seed);
+                self.time.boot.fetch_add(1, Ordering::Relaxed);
+                self.time.booted_ms.store(now_ms, Ordering::Relaxed);
+            }
+            None => self.disk.revive(),
+        }
+        // Tasks first: they hold the store's parts, and must not run once more.
+        self.runtime = None;
+        self.store = None;
+    }
+
+    /// Where it stands.
+    pub fn pulled_to(&self) -> Option<u64> {
+        self.with(|store| inspect::position(store).ok()).flatten()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the paused clock of a simulated device")]
+async fn rest(ms: u64) {
+    tokio::time::sleep(Duration::from_millis(ms)).await;
+}
+
+/// Reads the paused clock of the runtime it was begun in.
+#[derive(Clone, Copy)]
+struct Reading(Instant);
+
+impl Reading {
+    #[expect(clippy::disallowed_methods, reason = "the paused clock of a simulated device")]
+    fn begin() -> Self {
+        Self(Instant::now())
+    }
+
+    fn ms(self) -> u64 {
+        if tokio::runtime::Handle::try_current().is_err() {
+            // The process is being taken down: nothing that is written now is seen by anybody.
+            return 0;
+        }
+        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}

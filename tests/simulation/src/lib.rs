@@ -1,0 +1,18 @@
+//! A seeded world for Turnstone: devices with the real store, the real server rules, a network that misbehaves, and
+//! disks that die, on one thread and in virtual time; and a model, written from `docs/protocol.md`, that judges it.
+//!
+//! A run is a seed and a list of [`action::Action`]s drawn from it. Any sub-list is a run too, so a failing one is
+//! shrunk to the few actions that matter. `docs/reliability.md` says how to search, replay and plant bugs.
+
+pub mod action;
+pub mod app;
+pub mod check;
+pub mod device;
+pub mod model;
+pub mod network;
+pub mod run;
+pub mod server;
+pub mod shrink;
+pub mod swarm;
+pub mod work;
+pub mod world;

@@ -1,0 +1,117 @@
+//! What is between devices and server: packets that somebody else decides about.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use turnstone::transport::{Exchange, Request, Response, Transport, TransportError};
+
+/// How long a device waits for an answer, in virtual milliseconds.
+pub const PATIENCE_MS: u64 = 30_000;
+
+/// Where an answer goes.
+pub type Reply = oneshot::Sender<Result<Response, TransportError>>;
+
+/// Something under way.
+pub enum Packet {
+    /// To the server. A doubled one has nobody who waits.
+    Up {
+        /// Who sent it.
+        device: usize,
+        /// What it says.
+        request: Request,
+        /// Who waits for the answer.
+        reply: Option<Reply>,
+    },
+    /// Back to the device.
+    Down {
+        /// For whom.
+        device: usize,
+        /// What it says.
+        response: Response,
+        /// Who waits for it.
+        reply: Reply,
+    },
+}
+
+impl Packet {
+    /// Whose it is.
+    pub fn device(&self) -> usize {
+        match self {
+            Self::Up { device, .. } | Self::Down { device, .. } => *device,
+        }
+    }
+}
+
+/// Everything under way.
+#[derive(Default)]
+pub struct Network {
+    /// In the order it was sent.
+    pub packets: Vec<Packet>,
+    /// Those who wait for what was lost: they find out by waiting.
+    pub lost: Vec<Reply>,
+    /// Which devices have no network: new requests fail at once.
+    pub cut: Vec<bool>,
+}
+
+/// The network, shared with the transports.
+#[derive(Clone, Default)]
+pub struct Net(Arc<Mutex<Network>>);
+
+impl Net {
+    /// Looks at it.
+    pub fn get(&self) -> MutexGuard<'_, Network> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether nothing is under way.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many packets are under way.
+    pub fn len(&self) -> usize {
+        self.get().packets.len()
+    }
+
+    /// Takes a packet out.
+    pub fn take(&self, at: usize) -> Packet {
+        self.get().packets.remove(at)
+    }
+
+    /// Puts one in.
+    pub fn put(&self, packet: Packet) {
+        self.get().packets.push(packet);
+    }
+}
+
+/// A device's way into the network.
+pub struct Link {
+    net: Net,
+    device: usize,
+}
+
+impl Link {
+    /// Makes one.
+    pub fn new(net: &Net, device: usize) -> Self {
+        Self { net: net.clone(), device }
+    }
+}
+
+impl Transport for Link {
+    fn exchange(&self, request: Request) -> Exchange<'_> {
+        let (net, device) = (self.net.clone(), self.device);
+        Box::pin(async move {
+            if net.get().cut.get(device).copied().unwrap_or(false) {
+                return Err(TransportError::Offline);
+            }
+            let (reply, answer) = oneshot::channel();
+            net.put(Packet::Up { device, request, reply: Some(reply) });
+            match tokio::time::timeout(Duration::from_millis(PATIENCE_MS), answer).await {
+                Ok(Ok(result)) => result,
+                Ok(Err(_)) => Err(TransportError::Broken),
+                Err(_) => Err(TransportError::Timeout),
+            }
+        })
+    }
+}

@@ -1,0 +1,266 @@
+//! The server of a world: the real rules on the real storage, over a disk in memory, behind a small front of its own.
+
+use std::cell::{RefCell, RefMut};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OpenFlags};
+use serde_json::value::RawValue;
+use turnstone::transport::{Method, Request, Response};
+use turnstone_protocol::wire::{PullRequest, PushRequest};
+use turnstone_protocol::{Code, Gid, Problem};
+use turnstone_server::config::Limits;
+use turnstone_server::key::Key;
+use turnstone_server::service::{Principal, Service, Settings, StateHash};
+use turnstone_server::storage::sqlite::{SqliteOptions, SqliteStorage};
+use turnstone_server::token;
+use turnstone_vfs::Disk;
+
+use crate::app;
+
+/// The low 40 bits of a log key are the commit number.
+const COMMIT_BITS: i64 = (1 << 40) - 1;
+/// The tenant every device belongs to.
+pub const TENANT: &str = "family";
+/// How long a token lasts, in seconds.
+const TOKEN_S: u64 = 900;
+
+/// What the server is told at its start.
+#[derive(Debug, Clone)]
+pub struct ServerSetup {
+    /// The VFS its disk is mounted as.
+    pub vfs: String,
+    /// Rows in a page.
+    pub page_rows_max: usize,
+    /// Groups in a push.
+    pub push_groups_max: usize,
+    /// When commits are stable.
+    pub stable_after_ms: u64,
+    /// Randomness of its history.
+    pub random: [u8; 32],
+}
+
+/// The server.
+pub struct Server {
+    /// Its disk.
+    pub disk: Disk,
+    setup: ServerSetup,
+    key: Key,
+    service: Option<Service>,
+    judge: RefCell<Option<Connection>>,
+    /// Answers 503 until then.
+    pub overloaded_until_ms: u64,
+    /// Tokens of a device with a lower number are refused.
+    pub token_floor: BTreeMap<usize, u64>,
+    /// Why it could not start, if it could not.
+    pub failed: Option<String>,
+}
+
+impl Server {
+    /// Makes one; it is not running yet.
+    pub fn new(disk: Disk, setup: ServerSetup) -> Self {
+        let key = Key::from_bytes(vec![7; 32]).expect("32 bytes are a key");
+        Self {
+            disk,
+            setup,
+            key,
+            service: None,
+            judge: RefCell::default(),
+            overloaded_until_ms: 0,
+            token_floor: BTreeMap::new(),
+            failed: None,
+        }
+    }
+
+    /// A token for a device.
+    pub fn mint(key: &Key, device: usize, number: u64, now_ms: u64) -> Result<String, Problem> {
+        token::mint(key, TENANT, &format!("{device}-{number}"), None, TOKEN_S, now_ms)
+    }
+
+    /// The key tokens are signed with.
+    pub fn key(&self) -> Key {
+        self.key.clone()
+    }
+
+    /// Starts it if it is down. Returns whether it runs.
+    pub fn start(&mut self) -> bool {
+        if self.service.is_some() {
+            return true;
+        }
+        match self.open() {
+            Ok(service) => {
+                self.failed = None;
+                self.service = Some(service);
+                true
+            }
+            Err(error) => {
+                self.failed = Some(error);
+                false
+            }
+        }
+    }
+
+    fn open(&self) -> Result<Service, String> {
+        let mut options = SqliteOptions::new("/server.db", self.setup.random);
+        options.vfs = Some(self.setup.vfs.clone());
+        options.witness = Some("witness".to_owned());
+        let storage = SqliteStorage::open(&options).map_err(|error| error.to_string())?;
+        let limits = Limits {
+            page_rows_max: self.setup.page_rows_max,
+            push_groups_max: self.setup.push_groups_max,
+            ..Limits::default()
+        };
+        let settings = Settings {
+            schema: app::schema(),
+            keys: vec![self.key.clone()],
+            limits,
+            schema_min: 0,
+            stable_after_ms: self.setup.stable_after_ms,
+        };
+        Service::open(Arc::new(storage), settings).map_err(|error| error.to_string())
+    }
+
+    /// Its process ends.
+    pub fn stop(&mut self) {
+        self.service = None;
+        self.judge.replace(None);
+    }
+
+    /// Handles a request; none: it died, nobody knows at which step.
+    pub fn handle(&mut self, device: usize, request: &Request, now_ms: u64) -> Option<Response> {
+        if !self.start() {
+            return None;
+        }
+        let answer = self.answer(device, request, now_ms);
+        if self.disk.is_dead() {
+            return None;
+        }
+        Some(answer.unwrap_or_else(|problem| refusal(&problem)))
+    }
+
+    fn answer(&self, device: usize, request: &Request, now_ms: u64) -> Result<Response, Problem> {
+        if now_ms < self.overloaded_until_ms {
+            let mut problem = Problem::new(Code::Unavailable, "The server is busy.");
+            problem.retry_after_ms = Some((self.overloaded_until_ms - now_ms).div_ceil(1000) * 1000);
+            return Err(problem);
+        }
+        let who = self.authorise(device, request, now_ms)?;
+        let service = self.service.as_ref().ok_or_else(|| Problem::new(Code::Unavailable, "It is down."))?;
+        let malformed = |_| Problem::new(Code::Malformed, "The body is not the documented JSON.");
+        let path = request.path.split('?').next().unwrap_or_default();
+        let body = expand(request)?;
+        let json = match (request.method, path) {
+            (Method::Post, "/sync/v1/push") => {
+                let push: PushRequest<&RawValue> = serde_json::from_slice(&body).map_err(malformed)?;
+                service.push_text(&who, &push, now_ms)?.json
+            }
+            (Method::Post, "/sync/v1/pull") => {
+                let pull: PullRequest = serde_json::from_slice(&body).map_err(malformed)?;
+                service.pull_text(&who, &pull, now_ms)?.json
+            }
+            (Method::Get, "/sync/v1/hello") => {
+                let life = life(&request.path);
+                serde_json::to_string(&service.hello(&who, life, now_ms)?).map_err(malformed)?
+            }
+            _ => return Err(Problem::new(Code::NotFound, "There is no such endpoint.")),
+        };
+        Ok(Response {
+            status: 200,
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            body: json.into_bytes().into(),
+        })
+    }
+
+    fn authorise(&self, device: usize, request: &Request, now_ms: u64) -> Result<Principal, Problem> {
+        let missing = || Problem::new(Code::TokenMissing, "Send a token.");
+        let header = request.headers.iter().find(|(name, _)| *name == "authorization").ok_or_else(missing)?;
+        let text = header.1.strip_prefix("Bearer ").ok_or_else(missing)?;
+        let who = token::verify(std::slice::from_ref(&self.key), text, now_ms)?;
+        let number = who.sub.split_once('-').and_then(|(_, number)| number.parse::<u64>().ok()).unwrap_or(0);
+        if number < self.token_floor.get(&device).copied().unwrap_or(0) {
+            return Err(Problem::new(Code::TokenExpired, "The token is over."));
+        }
+        Ok(who)
+    }
+
+    /// Everything it accepted: gid to commit, and how often it stands in the log.
+    pub fn accepted(&self) -> Result<BTreeMap<Gid, (u64, u64)>, String> {
+        let conn = self.look()?;
+        let mut found =
+            conn.prepare("SELECT gid, max(at), count(*) FROM log GROUP BY gid").map_err(|error| error.to_string())?;
+        let rows = found
+            .query_map([], |row| Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)))
+            .map_err(|error| error.to_string())?;
+        let mut accepted = BTreeMap::new();
+        for row in rows {
+            let (gid, at, count) = row.map_err(|error| error.to_string())?;
+            accepted.insert(Gid(gid), ((at & COMMIT_BITS).cast_unsigned(), count.cast_unsigned()));
+        }
+        Ok(accepted)
+    }
+
+    /// The commit at which a group was decided for good.
+    pub fn decided_at(&self, gid: Gid) -> Option<u64> {
+        let conn = self.look().ok()?;
+        let sql = "SELECT n FROM gids WHERE gid = ?1 AND (outcome IS NULL OR outcome NOT IN (5, 6, 7, 8))";
+        let at: i64 = conn.prepare_cached(sql).ok()?.query_row([gid.0], |row| row.get(0)).ok()?;
+        Some(at.cast_unsigned())
+    }
+
+    /// Its last commit.
+    pub fn head(&self) -> Option<u64> {
+        let conn = self.look().ok()?;
+        let head: i64 = conn.query_row("SELECT coalesce(max(n), 0) FROM tenants", [], |row| row.get(0)).ok()?;
+        Some(head.cast_unsigned())
+    }
+
+    /// Its state.
+    pub fn state_hash(&self) -> Result<StateHash, String> {
+        let service = self.service.as_ref().ok_or("the server is down")?;
+        let who = Principal { tenant: TENANT.to_owned(), sub: "0-0".to_owned(), device: None };
+        service.state_hash(&who).map_err(|problem| problem.title)
+    }
+
+    /// A connection of the judge's own, kept while the process lives.
+    fn look(&self) -> Result<RefMut<'_, Connection>, String> {
+        let mut kept = self.judge.borrow_mut();
+        if kept.is_none() {
+            *kept = Some(self.connect()?);
+        }
+        RefMut::filter_map(kept, Option::as_mut).map_err(|_| "no connection".to_owned())
+    }
+
+    fn connect(&self) -> Result<Connection, String> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Connection::open_with_flags_and_vfs("/server.db", flags, self.setup.vfs.as_str())
+            .map_err(|error| error.to_string())
+    }
+}
+
+fn life(path: &str) -> Option<(turnstone_protocol::DeviceId, turnstone_protocol::Incarnation)> {
+    let query = path.split_once('?')?.1;
+    let part = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name));
+    let parse = |text: &str| serde_json::from_value(serde_json::Value::String(text.to_owned())).ok();
+    let device = serde_json::from_value(serde_json::Value::String(part("device=")?.to_owned())).ok()?;
+    Some((device, parse(part("incarnation=")?)?))
+}
+
+fn expand(request: &Request) -> Result<Vec<u8>, Problem> {
+    let packed = request.headers.iter().find(|(name, _)| *name == "content-encoding");
+    match packed.map(|(_, name)| name.as_str()) {
+        None => Ok(request.body.to_vec()),
+        Some("zstd") => zstd::stream::decode_all(&*request.body)
+            .map_err(|_| Problem::new(Code::Malformed, "The body does not unpack.")),
+        Some(_) => {
+            let mut problem = Problem::new(Code::Malformed, "Send zstd or nothing.");
+            problem.status = 415;
+            Err(problem)
+        }
+    }
+}
+
+fn refusal(problem: &Problem) -> Response {
+    let mut headers = vec![("content-type".to_owned(), "application/problem+json".to_owned())];
+    headers.extend(problem.retry_after_ms.map(|ms| ("retry-after".to_owned(), ms.div_ceil(1000).to_string())));
+    Response { status: problem.status, headers, body: serde_json::to_vec(problem).unwrap_or_default().into() }
+}

@@ -1,0 +1,139 @@
+//! Which faults a seed has, and how often: each class is on or off per seed, with its own rate.
+//!
+//! A run with every fault at once hides what a run with few of them shows, so most seeds have some
+//! classes switched off. Classes whose feature is still to come are listed at the end of this file.
+
+use serde::{Deserialize, Serialize};
+
+/// The weather of one seed. Rates are per thousand actions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Swarm {
+    /// How many devices.
+    pub devices: u8,
+    /// How many of a hundred values come from a small set.
+    pub equal_values: u8,
+    /// Packets lost.
+    pub drop: u16,
+    /// Packets doubled.
+    pub duplicate: u16,
+    /// Packets cut short.
+    pub truncate: u16,
+    /// Answers replaced by a portal's page.
+    pub captive: u16,
+    /// Device processes killed between steps.
+    pub crash_device: u16,
+    /// Devices killed inside a storage step.
+    pub crash_device_at: u16,
+    /// Server processes killed between requests.
+    pub crash_server: u16,
+    /// Servers killed inside a storage step.
+    pub crash_server_at: u16,
+    /// Wall clocks that jump.
+    pub clock: u16,
+    /// Disks that fill.
+    pub disk_full: u16,
+    /// Storage calls that fail once.
+    pub disk_error: u16,
+    /// Networks cut.
+    pub partition: u16,
+    /// Tokens that expire.
+    pub expire_token: u16,
+    /// Servers that refuse work.
+    pub overload: u16,
+    /// Whether commits become stable soon, so that devices forget them.
+    pub forgets: bool,
+    /// Whether creates may be refused, which parks what builds on them.
+    pub refusals: bool,
+    /// Rows in a page of the server.
+    pub page_rows: u8,
+    /// Groups the server takes in a push.
+    pub push_groups: u8,
+    /// Groups a device sends in a push.
+    pub batch_groups: u8,
+    /// Rows a device asks for.
+    pub batch_rows: u8,
+}
+
+/// Refused creates are found to break the order of what is parked (`docs/reliability.md`, open); on again with the fix.
+const REFUSALS: bool = false;
+
+impl Swarm {
+    /// Draws the weather of a seed.
+    pub fn draw(seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed ^ 0x5eed_5a3a_0000_0002);
+        let mut rate = |most: u16| if rng.bool() { rng.u16(1..=most) } else { 0 };
+        let mut swarm = Self {
+            devices: 0,
+            equal_values: 0,
+            drop: rate(60),
+            duplicate: rate(60),
+            truncate: rate(20),
+            captive: rate(15),
+            crash_device: rate(20),
+            crash_device_at: rate(20),
+            crash_server: rate(15),
+            crash_server_at: rate(15),
+            clock: rate(20),
+            disk_full: rate(10),
+            disk_error: rate(10),
+            partition: rate(20),
+            expire_token: rate(10),
+            overload: rate(10),
+            forgets: false,
+            refusals: false,
+            page_rows: 0,
+            push_groups: 0,
+            batch_groups: 0,
+            batch_rows: 0,
+        };
+        swarm.devices = rng.u8(3..=6);
+        swarm.equal_values = rng.u8(0..=80);
+        swarm.forgets = rng.bool();
+        swarm.refusals = rng.bool() && REFUSALS;
+        let mut small = |most: u8| if rng.bool() { rng.u8(1..=most) } else { 200 };
+        swarm.page_rows = small(4);
+        swarm.push_groups = small(6);
+        swarm.batch_groups = small(4);
+        swarm.batch_rows = small(6);
+        swarm
+    }
+
+    /// No faults at all.
+    pub fn calm(devices: u8) -> Self {
+        Self {
+            devices,
+            equal_values: 50,
+            drop: 0,
+            duplicate: 0,
+            truncate: 0,
+            captive: 0,
+            crash_device: 0,
+            crash_device_at: 0,
+            crash_server: 0,
+            crash_server_at: 0,
+            clock: 0,
+            disk_full: 0,
+            disk_error: 0,
+            partition: 0,
+            expire_token: 0,
+            overload: 0,
+            forgets: false,
+            refusals: false,
+            page_rows: 200,
+            push_groups: 200,
+            batch_groups: 200,
+            batch_rows: 200,
+        }
+    }
+}
+
+/// Classes that wait for their feature, with the feature they wait for.
+pub const TO_COME: &[(&str, &str)] = &[
+    ("server backup and restore", "epoch recovery and give-back"),
+    ("device backup, restore and clone", "the witness and incarnation hand-over"),
+    ("tombstone purge and log compaction on the server", "retention"),
+    ("permission revoked", "scopes"),
+    ("two handles on one file", "several processes"),
+    ("suspend and resume, background budget", "the phone's hooks"),
+    ("app upgrade with a new schema mid-run", "schema floor and back-fill"),
+];
