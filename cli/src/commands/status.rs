@@ -33,14 +33,22 @@ fn human(status: &Status, now_ms: u64) -> String {
     let oldest = status.oldest_pending_at_ms.map(|at| format!(", the oldest {}", ago(at))).unwrap_or_default();
     lines.push(match status.pending_groups {
         0 => "everything is sent".to_owned(),
-        groups => format!("{groups} changes wait to be sent ({} row changes{oldest})", status.pending_ops),
+        groups => format!(
+            "{} to be sent ({}{oldest})",
+            counted(groups, "change waits", "changes wait"),
+            counted(status.pending_ops, "op", "ops")
+        ),
     });
     if status.parked_groups > 0 {
-        lines.push(format!("{} of them build on a refused change and wait for it", status.parked_groups));
+        lines.push(format!(
+            "{} for a refused one they build on",
+            counted(status.parked_groups, "of them waits", "of them wait")
+        ));
     }
     match status.dead_letters {
         0 => {}
-        letters => lines.push(format!("{letters} changes were refused: `turnstone dead list`")),
+        letters => lines
+            .push(format!("{}: `turnstone dead list`", counted(letters, "change was refused", "changes were refused"))),
     }
     lines.push(status.last_synced_at_ms.map_or_else(|| "never synced".to_owned(), |at| format!("synced {}", ago(at))));
     if let Some(error) = &status.last_error {
@@ -50,6 +58,11 @@ fn human(status: &Status, now_ms: u64) -> String {
         lines.push(format!("next attempt in {}", duration(next.at_ms.saturating_sub(now_ms))));
     }
     lines.join("\n")
+}
+
+/// A number with the words that go with it.
+fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 /// A duration for people, in its two largest units.
@@ -65,7 +78,13 @@ fn duration(ms: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::duration;
+    use super::{counted, duration};
+
+    #[test]
+    fn one_is_not_many() {
+        assert_eq!(counted(1, "change waits", "changes wait"), "1 change waits");
+        assert_eq!(counted(0, "change waits", "changes wait"), "0 changes wait");
+    }
 
     #[test]
     fn durations_show_two_units() {
