@@ -29,6 +29,8 @@ struct World {
     /// Undecided groups by seq, and whether the server only wants them later.
     pending: BTreeMap<u64, bool>,
     next_seq: u64,
+    /// A group that was given up: nothing after it is sent before its void is answered.
+    void: Option<u64>,
     decided: BTreeSet<u64>,
     dead: BTreeSet<u64>,
     batches: BTreeMap<BatchId, Vec<u64>>,
@@ -56,6 +58,7 @@ impl World {
             outstanding: VecDeque::new(),
             pending: BTreeMap::new(),
             next_seq: 1,
+            void: None,
             decided: BTreeSet::new(),
             dead: BTreeSet::new(),
             batches: BTreeMap::new(),
@@ -189,7 +192,10 @@ impl World {
     }
 
     fn seal(&mut self, batch: BatchId, after_seq: u64, entries_max: usize) -> Event {
-        let all: Vec<u64> = self.pending.range(after_seq + 1..).map(|(seq, _)| *seq).collect();
+        let mut all: Vec<u64> = self.pending.range(after_seq + 1..).map(|(seq, _)| *seq).collect();
+        let void = self.void.filter(|void| self.pending.contains_key(void)).unwrap_or(u64::MAX);
+        let waits = all.iter().take(entries_max + 1).any(|seq| *seq > void);
+        all.retain(|seq| *seq <= void);
         let seqs: Vec<u64> = all.iter().copied().take(entries_max).collect();
         let event = Event::Sealed {
             batch: Batch {
@@ -199,6 +205,7 @@ impl World {
                 bytes: seqs.len() * 100,
                 last_seq: seqs.last().copied().unwrap_or(0),
                 more: all.len() > seqs.len(),
+                waits,
             },
         };
         if !seqs.is_empty() {
@@ -278,6 +285,9 @@ impl World {
 
     fn write(&mut self) {
         self.pending.insert(self.next_seq, false);
+        if self.void.is_none_or(|void| !self.pending.contains_key(&void)) && self.rng.u8(0..6) == 0 {
+            self.void = Some(self.next_seq);
+        }
         self.next_seq += 1;
         self.feed(Event::WorkPending);
     }

@@ -77,7 +77,9 @@ impl Trace {
 
     fn sealed(&mut self, entries: usize, last_seq: u64, more: bool) -> &mut Self {
         let id = *self.batches.last().unwrap();
-        self.event(Event::Sealed { batch: Batch { id, entries, voids: 0, bytes: entries * 200, last_seq, more } })
+        self.event(Event::Sealed {
+            batch: Batch { id, entries, voids: 0, bytes: entries * 200, last_seq, more, waits: false },
+        })
     }
 
     fn pushed(&mut self, result: Result<Option<Page>, Failure>) -> &mut Self {

@@ -139,6 +139,7 @@ impl Loop {
             bytes: batch.bytes,
             last_seq: batch.groups.last().map_or(0, |group| group.sent.seq),
             more: batch.more,
+            waits: batch.waits,
         };
         if facts.entries > 0 {
             self.batches.insert(id, Sealed { batch: Arc::new(batch), packed });

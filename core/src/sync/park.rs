@@ -80,11 +80,19 @@ pub(super) fn unblock(sys: &mut SystemTx<'_>, head: &Head, by: &[Gid]) -> Result
         return Ok(Unblocked::Waits);
     }
     let named = named(sys, head)?;
-    let mut given_up = Vec::new();
+    let (mut given_up, mut forgotten) = (Vec::new(), Vec::new());
     for gid in by.iter().filter(|gid| named.contains(gid)) {
-        given_up.extend(log::head_by_gid(sys, *gid)?.filter(is_given_up));
+        match log::head_by_gid(sys, *gid)? {
+            Some(other) if is_given_up(&other) => given_up.push(other),
+            Some(_) => {}
+            // Only settled groups are forgotten, and one that was applied holds nothing back.
+            None => forgotten.push(*gid),
+        }
     }
-    if given_up.is_empty() { Ok(Unblocked::Waits) } else { without(sys, head, given_up) }
+    if given_up.is_empty() && forgotten.is_empty() {
+        return Ok(Unblocked::Waits);
+    }
+    without(sys, head, given_up, forgotten)
 }
 
 const fn is_given_up(head: &Head) -> bool {
@@ -98,7 +106,7 @@ pub(super) fn let_go(sys: &mut SystemTx<'_>, given_up: &Head) -> Result<usize, E
     for waiting in log::waiting_for(sys, given_up.gid)? {
         // Holding one back may have held back another of them.
         let Some(head) = log::head(sys, waiting.grp)?.filter(|head| head.state == GroupState::Sent) else { continue };
-        if matches!(without(sys, &head, vec![given_up.clone()])?, Unblocked::Parked) {
+        if matches!(without(sys, &head, vec![given_up.clone()], Vec::new())?, Unblocked::Parked) {
             parked += 1;
         }
     }
@@ -106,11 +114,16 @@ pub(super) fn let_go(sys: &mut SystemTx<'_>, given_up: &Head) -> Result<usize, E
 }
 
 /// Holds a sent group back if it builds on one of these, else makes it go on without them: what they waited for takes
-/// their place, as far as it is not given up itself.
-fn without(sys: &mut SystemTx<'_>, head: &Head, mut given_up: Vec<Head>) -> Result<Unblocked, Error> {
+/// their place, as far as it is not given up itself. `left_out` is left out in any case.
+fn without(
+    sys: &mut SystemTx<'_>,
+    head: &Head,
+    mut given_up: Vec<Head>,
+    mut left_out: Vec<Gid>,
+) -> Result<Unblocked, Error> {
     let mine = log::ops(sys, head)?;
     let mut after = named(sys, head)?;
-    let mut left_out: Vec<Gid> = vec![head.gid];
+    left_out.push(head.gid);
     while let Some(other) = given_up.pop() {
         let theirs = log::ops(sys, &other)?;
         if mine.iter().any(|mine| theirs.iter().any(|their| builds_on(sys.schema(), &mine.body, &their.body))) {
@@ -122,7 +135,8 @@ fn without(sys: &mut SystemTx<'_>, head: &Head, mut given_up: Vec<Head>) -> Resu
             match log::head_by_gid(sys, gid)? {
                 Some(next) if left_out.contains(&gid) || next.state == GroupState::Gone => {}
                 Some(next) if is_given_up(&next) => given_up.push(next),
-                _ => after.push(gid),
+                Some(_) => after.push(gid),
+                None => {}
             }
         }
     }

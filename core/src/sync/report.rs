@@ -53,6 +53,8 @@ pub(crate) struct Batch {
     pub(crate) bytes: usize,
     /// Whether there is more to send than fitted.
     pub(crate) more: bool,
+    /// Whether there is more to send once it is known what became of a group that was given up.
+    pub(crate) waits: bool,
 }
 
 /// One entry of a push.

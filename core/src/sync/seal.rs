@@ -52,6 +52,10 @@ pub(crate) fn seal_batch(sys: &mut SystemTx<'_>, input: &SealInput) -> Result<Ba
         if only.as_ref().is_some_and(|only| !only.contains(&candidate.gid)) {
             continue;
         }
+        if waits_for_void(sys, &candidate)? {
+            batch.waits = true;
+            break;
+        }
         let after = match candidate.state {
             GroupState::New => after::undecided(sys, candidate.grp, candidate.first_op, candidate.ops)?,
             _ => Vec::new(),
@@ -67,6 +71,21 @@ pub(crate) fn seal_batch(sys: &mut SystemTx<'_>, input: &SealInput) -> Result<Ba
     }
     sealer.end(sys)?;
     Ok(batch)
+}
+
+/// Whether a new group takes the place of one whose end is not known yet. It is sent once that is: the server must
+/// never apply both, nor a third that takes the place of the second. What comes after it keeps its order and waits
+/// for that one answer too.
+fn waits_for_void(sys: &SystemTx<'_>, candidate: &Candidate) -> Result<bool, Error> {
+    let mut earlier = candidate.replaces.filter(|_| candidate.state == GroupState::New);
+    while let Some(gid) = earlier {
+        let Some(head) = log::head_by_gid(sys, gid)? else { return Ok(false) };
+        if head.state == GroupState::Voiding {
+            return Ok(true);
+        }
+        earlier = head.replaces;
+    }
+    Ok(false)
 }
 
 fn candidates(sys: &SystemTx<'_>, input: &SealInput, all: bool) -> Result<Vec<Candidate>, Error> {

@@ -166,6 +166,8 @@ pub struct Batch {
     pub last_seq: u64,
     /// Whether there was more to send when it was sealed.
     pub more: bool,
+    /// Whether more can be sent once the voids of this round are answered.
+    pub waits: bool,
 }
 
 /// A page that arrived and waits to be applied.

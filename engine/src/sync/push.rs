@@ -65,6 +65,8 @@ pub(super) struct Push {
     settling: usize,
     decided: bool,
     waiting: usize,
+    /// Something is sent only in the round after the voids of this one.
+    behind_void: bool,
     /// Groups that waited at the end of the last round.
     pub(super) waiting_last: usize,
     /// When to send waiting groups again.
@@ -94,6 +96,7 @@ impl Push {
             settling: 0,
             decided: false,
             waiting: 0,
+            behind_void: false,
             waiting_last: 0,
             again: None,
             again_backoff: Backoff::new(),
@@ -196,7 +199,8 @@ impl Sync {
         push.round_open = false;
         push.waiting_last = push.waiting;
         let (waiting, decided) = (std::mem::take(&mut push.waiting), std::mem::take(&mut push.decided));
-        if waiting == 0 {
+        let behind_void = std::mem::take(&mut push.behind_void);
+        if waiting == 0 && !behind_void {
             push.again_backoff.succeeded();
         } else if decided {
             push.restart_round();
@@ -245,6 +249,7 @@ impl Sync {
 
     pub(super) fn on_sealed(&mut self, batch: Batch, out: &mut Vec<Command>) {
         let empty = batch.entries == 0;
+        self.push.behind_void |= batch.waits;
         match &mut self.push.state {
             PushState::Sealing(id) if *id == batch.id => {
                 self.push.state = if empty { PushState::Rest } else { PushState::Ready(batch) };

@@ -255,6 +255,14 @@ impl Device {
         self.system(|sys| sync::quarantine(sys, gid, &Code::Malformed, now))
     }
 
+    pub(super) fn newest_gid(&self) -> Gid {
+        let rows = self.db.query("SELECT gid FROM _ts_groups ORDER BY grp DESC LIMIT 1", &[]).unwrap().rows;
+        match &rows[0][0] {
+            Value::Bytes(bytes) => Gid::from_slice(bytes).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
     pub(super) fn renew(&self, number: u128) {
         self.system(|sys| sync::new_incarnation(sys, Incarnation::from_random(number)));
     }

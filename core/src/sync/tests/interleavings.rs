@@ -226,6 +226,40 @@ fn a_dead_letter_sent_again_while_its_packet_is_in_flight() {
     }
 }
 
+/// I-09: a letter sent again, set aside again, sent again: whichever form arrives, it counts once.
+#[test]
+fn a_dead_letter_sent_again_twice_counts_once() {
+    for sealed_between in [true, false] {
+        for first_arrives in [true, false] {
+            let (_dir, mut server, devices) = world(&["one", "two"]);
+            shared(&mut server, &devices, "notes", "n");
+            let one = &devices[0];
+            count(one, "n", 7);
+            let first = one.pack().unwrap();
+            one.quarantine(first.sent[0].gid);
+            one.retry(one.letters()[0].id).unwrap();
+            if sealed_between {
+                let batch = one.seal_with(|_| {});
+                assert_eq!(batch.groups.len(), 1, "what takes its place waits until the first one's end is known");
+                assert!(batch.groups[0].sent.void && batch.waits, "and says so");
+            }
+            let again = one.newest_gid();
+            one.quarantine(again);
+            one.retry(one.letters()[0].id).unwrap();
+            if first_arrives {
+                server.push(&first.request).unwrap();
+            }
+            one.push(&mut server);
+            one.check(&server);
+            assert_eq!(one.int("notes", "n", "views"), 7);
+            server.push(&first.request).unwrap();
+            settle(&mut server, &devices);
+            assert_eq!(devices[1].int("notes", "n", "views"), 7, "the first arrived: {first_arrives}");
+            assert_eq!(one.letters(), []);
+        }
+    }
+}
+
 /// I-05, I-26: a group larger than a page, cut between two of its rows, which were rewritten since.
 #[test]
 fn a_page_cut_between_two_rows_of_a_group_rewritten_since() {

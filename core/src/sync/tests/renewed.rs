@@ -1,8 +1,9 @@
 //! A new incarnation, a rewind: the same groups under other seqs.
 
-use turnstone_protocol::Code;
+use turnstone_protocol::{Code, Epoch, Incarnation};
 
 use super::*;
+use crate::sync::ResetWhy;
 
 /// I-09, I-41: what was sent and not heard goes again under a new incarnation, with the same gids: applied once.
 #[test]
@@ -70,4 +71,28 @@ fn what_the_server_forgot_is_sent_again_from_the_seq_it_expects() {
 
     one.system(|sys| crate::sync::forget_stable(sys, 1_000).map(|_| ()));
     assert!(!one.system(|sys| crate::sync::rewind(sys, 2)), "what was forgotten cannot be given back");
+}
+
+/// I-18, rule 17: a group waits for nothing the server lost and this device no longer has.
+#[test]
+fn a_group_that_names_what_was_forgotten_goes_on() {
+    let (_dir, mut server, devices) = world(&["one"]);
+    shared(&mut server, &devices, "notes", "n");
+    let one = &devices[0];
+    let backup = server.clone();
+    count(one, "n", 1);
+    count(one, "n", 10);
+    let batch = one.seal_with(|_| {});
+    server.undecided = vec![batch.groups[1].sent.gid];
+    one.push(&mut server);
+    one.pull(&server);
+    one.system(|sys| crate::sync::forget_stable(sys, 1_000).map(|_| ()));
+
+    let mut server = backup;
+    server.epoch = Epoch::from_random(2);
+    let (epoch, incarnation) = (Some(server.epoch), Incarnation::from_random(79));
+    one.system(|sys| crate::sync::reset_cursor(sys, ResetWhy::History { epoch, incarnation }));
+    settle(&mut server, &devices);
+    assert_eq!(server.value("notes", "n", "views"), Some(Value::Int(10)), "what was forgotten cannot be given back");
+    assert_eq!(one.letters(), []);
 }
