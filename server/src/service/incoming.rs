@@ -1,5 +1,7 @@
 //! A push entry, read, bounded and admitted before anything is locked.
 
+use std::fmt::Write as _;
+
 use serde_json::value::RawValue;
 use turnstone_protocol::entry::Address;
 use turnstone_protocol::hash::sha256;
@@ -58,7 +60,7 @@ impl Incoming {
     /// A problem `malformed` if not even its gid and seq can be read: there would be nobody to give a verdict.
     pub(super) fn read(raw: &RawValue, schema: &Schema, limits: &Limits) -> Result<Self, Problem> {
         match Entry::read(raw.get()) {
-            Ok(Entry::Group(group)) => Ok(Self::group(group, schema, limits)),
+            Ok(Entry::Group(group)) => Ok(Self::group(group, raw.get().len(), schema, limits)),
             Ok(Entry::Void(Void { seq, void })) => Ok(Self { gid: void, seq, hash: None, body: Body::Void }),
             Err(refusal) => {
                 let title = "An entry needs at least a seq and a gid.";
@@ -69,9 +71,9 @@ impl Incoming {
         }
     }
 
-    fn group(group: Group, schema: &Schema, limits: &Limits) -> Self {
+    fn group(group: Group, bytes: usize, schema: &Schema, limits: &Limits) -> Self {
         let Group { gid, seq, hlc, schema: version, app: _, after, covers, replaces, ops } = group;
-        let (text, ops_at) = payload_text(hlc, version, &ops);
+        let (text, ops_at) = payload_text(hlc, version, &ops, bytes);
         let hash = Some(sha256(text.as_bytes()));
         let ops = admit(ops, schema, limits);
         let group = IncomingGroup { hlc, after, covers, replaces, ops, text, ops_at };
@@ -89,9 +91,11 @@ fn behind(code: Code) -> Said {
 }
 
 /// The text `turnstone_protocol::hash::payload` hashes, and where the ops stand in it: written once for the hash and
-/// for the log.
-fn payload_text(hlc: Hlc, schema: u32, ops: &[Op]) -> (String, std::ops::Range<usize>) {
-    let mut text = format!("{{\"hlc\":\"{hlc}\",\"ops\":");
+/// for the log. It is about as long as the entry was.
+fn payload_text(hlc: Hlc, schema: u32, ops: &[Op], bytes: usize) -> (String, std::ops::Range<usize>) {
+    let mut text = String::with_capacity(bytes);
+    // Writing to a String cannot fail.
+    let _ = write!(text, "{{\"hlc\":\"{hlc}\",\"ops\":");
     let start = text.len();
     text.push('[');
     for (at, op) in ops.iter().enumerate() {
@@ -133,7 +137,7 @@ mod tests {
                       {"op":"update","table":"notes","id":"1","inc":{"n":-4}}]"#;
         let ops: Vec<Op> = serde_json::from_str(ops).unwrap();
         for ops in [&ops[..], &[]] {
-            let (text, at) = payload_text(Hlc(77), 3, ops);
+            let (text, at) = payload_text(Hlc(77), 3, ops, 0);
             assert_eq!(sha256(text.as_bytes()), hash::payload(Hlc(77), 3, ops));
             assert_eq!(serde_json::from_str::<Vec<Op>>(&text[at]).unwrap(), ops);
         }

@@ -53,7 +53,7 @@ impl Writer {
 
     fn run_all(&self, works: &mut [Waiting]) -> Result<(), StorageError> {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let tx = Snapshot(&self.connection);
+        let tx = Snapshot::new(&self.connection);
         for waiting in works {
             (waiting.work)(&tx)?;
         }
@@ -108,12 +108,10 @@ impl Tx for Snapshot<'_> {
         let cause = row.gone.map(|gone| cause_code(gone.cause));
         let stamp = row.gone.map(|gone| &gone.stamp);
         if let Some(handle) = row.handle {
-            self.0
-                .prepare_cached(UPDATE)?
+            self.sql(UPDATE)?
                 .execute(params![born, version, cause, stamp, row.stamps, row.fields, handle.0, tenant.0])?;
         } else {
-            self.0
-                .prepare_cached(INSERT)?
+            self.sql(INSERT)?
                 .execute(params![tenant.0, row.table, row.id, born, version, cause, stamp, row.stamps, row.fields])?;
         }
         Ok(())
@@ -133,7 +131,7 @@ impl Tx for Snapshot<'_> {
             Images::Inline(rows) => (Some(rows), [].as_slice()),
             Images::Parts(parts) => (None, parts),
         };
-        self.0.prepare_cached(LOG)?.execute(params![
+        self.sql(LOG)?.execute(params![
             at,
             group.gid.as_bytes(),
             group.slot.0,
@@ -149,10 +147,10 @@ impl Tx for Snapshot<'_> {
             group.ops
         ])?;
         for (i, rows) in (1u32..).zip(parts) {
-            self.0.prepare_cached(PART)?.execute(params![at, i, rows])?;
+            self.sql(PART)?.execute(params![at, i, rows])?;
         }
         let gid = params![tenant.0, group.gid.as_bytes(), signed(group.n)?, group.detail];
-        self.0.prepare_cached(GID)?.execute(gid)?;
+        self.sql(GID)?.execute(gid)?;
         Ok(())
     }
 
@@ -160,7 +158,7 @@ impl Tx for Snapshot<'_> {
         const SQL: &str = "INSERT INTO gids (t, gid, n, outcome, hash, d, seq, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
                            ON CONFLICT DO UPDATE SET n = excluded.n, outcome = excluded.outcome, hash = excluded.hash, \
                            d = excluded.d, seq = excluded.seq, detail = excluded.detail";
-        self.0.prepare_cached(SQL)?.execute(params![
+        self.sql(SQL)?.execute(params![
             tenant.0,
             gid.as_bytes(),
             signed(verdict.commit)?,
@@ -177,7 +175,7 @@ impl Tx for Snapshot<'_> {
         const SQL: &str = "INSERT INTO runs (d, first, last, at, rising, before) VALUES (?, ?, ?, ?, ?, ?) \
                            ON CONFLICT DO UPDATE SET last = excluded.last, at = excluded.at, \
                            rising = excluded.rising, before = excluded.before";
-        self.0.prepare_cached(SQL)?.execute(params![
+        self.sql(SQL)?.execute(params![
             slot.0,
             signed(run.first)?,
             signed(run.last)?,
@@ -189,7 +187,7 @@ impl Tx for Snapshot<'_> {
     }
 
     fn cut_runs(&self, slot: SlotNo, first: u64) -> Result<(), StorageError> {
-        self.0.prepare_cached("DELETE FROM runs WHERE d = ? AND first >= ?")?.execute([slot.0, signed(first)?])?;
+        self.sql("DELETE FROM runs WHERE d = ? AND first >= ?")?.execute([slot.0, signed(first)?])?;
         Ok(())
     }
 
@@ -208,8 +206,8 @@ impl Tx for Snapshot<'_> {
             tenant.0,
             name
         ];
-        if self.0.prepare_cached(UPDATE)?.execute(members)? == 0 {
-            self.0.prepare_cached(INSERT)?.execute(members)?;
+        if self.sql(UPDATE)?.execute(members)? == 0 {
+            self.sql(INSERT)?.execute(members)?;
         }
         Ok(())
     }
@@ -217,7 +215,7 @@ impl Tx for Snapshot<'_> {
     fn put_slot(&self, tenant: TenantNo, life: Life, slot: Slot) -> Result<(), StorageError> {
         const SQL: &str = "INSERT INTO devices (d, t, device, incarnation, pruned_seq) VALUES (?, ?, ?, ?, ?) \
                            ON CONFLICT DO UPDATE SET pruned_seq = excluded.pruned_seq";
-        self.0.prepare_cached(SQL)?.execute(params![
+        self.sql(SQL)?.execute(params![
             slot.no.0,
             tenant.0,
             life.device.as_bytes(),
@@ -229,7 +227,7 @@ impl Tx for Snapshot<'_> {
 }
 
 impl Snapshot<'_> {
-    fn next(&self, sql: &str) -> Result<i64, StorageError> {
-        Ok(self.0.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+    fn next(&self, sql: &'static str) -> Result<i64, StorageError> {
+        Ok(self.sql(sql)?.query_row([], |row| row.get(0))?)
     }
 }

@@ -8,6 +8,7 @@ mod db;
 mod open;
 mod readers;
 mod seat;
+mod statements;
 mod view;
 
 pub use open::{SqliteOptions, SqliteStorage, Synchronous};

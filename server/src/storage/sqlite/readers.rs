@@ -33,7 +33,7 @@ impl Readers {
     pub(super) fn read(&self, work: &mut dyn FnMut(&dyn View) -> Result<(), StorageError>) -> Result<(), StorageError> {
         self.with(|connection| {
             connection.prepare_cached("BEGIN")?.execute([])?;
-            let result = work(&Snapshot(connection));
+            let result = work(&Snapshot::new(connection));
             connection.prepare_cached("COMMIT")?.execute([])?;
             result
         })

@@ -143,7 +143,7 @@ mod tests {
                 return Err(StorageError::Full);
             }
             let connection = rusqlite::Connection::open_in_memory()?;
-            works.iter_mut().try_for_each(|waiting| (waiting.work)(&super::super::view::Snapshot(&connection)))
+            works.iter_mut().try_for_each(|waiting| (waiting.work)(&super::super::view::Snapshot::new(&connection)))
         }
 
         fn rest(&mut self) {}

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use turnstone_protocol::{Gid, Hlc};
 
 use super::codes::{cause, outcome, signed, unsigned};
+use super::statements::{Lent, Statements};
 use crate::storage::records::Life;
 use crate::storage::{
     Gone, Head, LogRow, RowHandle, Run, Slot, SlotNo, StorageError, StoredImages, StoredRow, StoredVerdict, TenantNo,
@@ -17,7 +18,10 @@ pub(super) const MERGED: i64 = 1;
 pub(super) const AS_SENT: i64 = 2;
 
 /// A connection inside a transaction.
-pub(super) struct Snapshot<'a>(pub(super) &'a Connection);
+pub(super) struct Snapshot<'a> {
+    connection: &'a Connection,
+    statements: Statements<'a>,
+}
 
 /// The key of a commit in the log: 2^23 tenants of 2^40 commits.
 pub(super) fn log_key(tenant: TenantNo, n: u64) -> Result<i64, StorageError> {
@@ -30,7 +34,7 @@ pub(super) fn log_key(tenant: TenantNo, n: u64) -> Result<i64, StorageError> {
 impl View for Snapshot<'_> {
     fn tenant(&self, name: &str) -> Result<Option<(TenantNo, Head)>, StorageError> {
         const SQL: &str = "SELECT t, n, chain, hlc, ms, horizon, stable FROM tenants WHERE name = ?";
-        let mut statement = self.0.prepare_cached(SQL)?;
+        let mut statement = self.sql(SQL)?;
         let mut rows = statement.query([name])?;
         let Some(row) = rows.next()? else { return Ok(None) };
         let head = Head {
@@ -46,7 +50,7 @@ impl View for Snapshot<'_> {
 
     fn slot(&self, tenant: TenantNo, life: Life) -> Result<Option<Slot>, StorageError> {
         const SQL: &str = "SELECT d, pruned_seq FROM devices WHERE t = ? AND device = ? AND incarnation = ?";
-        let mut statement = self.0.prepare_cached(SQL)?;
+        let mut statement = self.sql(SQL)?;
         let found: Option<(i64, i64)> = statement
             .query_row(params![tenant.0, life.device.as_bytes(), life.incarnation.as_bytes()], |row| {
                 Ok((row.get(0)?, row.get(1)?))
@@ -57,7 +61,7 @@ impl View for Snapshot<'_> {
 
     fn verdict(&self, tenant: TenantNo, gid: Gid) -> Result<Option<StoredVerdict>, StorageError> {
         const SQL: &str = "SELECT n, outcome, hash, d, seq, detail FROM gids WHERE t = ? AND gid = ?";
-        let mut statement = self.0.prepare_cached(SQL)?;
+        let mut statement = self.sql(SQL)?;
         let mut rows = statement.query(params![tenant.0, gid.as_bytes()])?;
         let Some(row) = rows.next()? else { return Ok(None) };
         let commit = unsigned(row.get(0)?)?;
@@ -76,7 +80,7 @@ impl View for Snapshot<'_> {
     fn row(&self, tenant: TenantNo, table: &str, id: &str) -> Result<Option<StoredRow>, StorageError> {
         const SQL: &str = "SELECT r, born, version, cause, gone, stamps, fields FROM rows \
                            WHERE t = ? AND tbl = ? AND id = ?";
-        let mut statement = self.0.prepare_cached(SQL)?;
+        let mut statement = self.sql(SQL)?;
         let mut rows = statement.query(params![tenant.0, table, id])?;
         let Some(row) = rows.next()? else { return Ok(None) };
         let gone = match row.get::<_, Option<i64>>(3)? {
@@ -99,7 +103,7 @@ impl View for Snapshot<'_> {
         visit: &mut dyn FnMut(&str, &str, &str) -> Result<(), StorageError>,
     ) -> Result<(), StorageError> {
         const SQL: &str = "SELECT tbl, id, fields FROM rows INDEXED BY rows_by_id WHERE t = ? AND cause IS NULL";
-        let mut statement = self.0.prepare_cached(SQL)?;
+        let mut statement = self.sql(SQL)?;
         let mut rows = statement.query([tenant.0])?;
         while let Some(row) = rows.next()? {
             visit(text(row, 0)?, text(row, 1)?, text(row, 2)?)?;
@@ -109,7 +113,7 @@ impl View for Snapshot<'_> {
 
     fn part(&self, tenant: TenantNo, n: u64, i: u32) -> Result<Option<String>, StorageError> {
         const SQL: &str = "SELECT rows FROM parts WHERE at = ? AND i = ?";
-        let part = self.0.prepare_cached(SQL)?.query_row((log_key(tenant, n)?, i), |row| row.get(0));
+        let part = self.sql(SQL)?.query_row((log_key(tenant, n)?, i), |row| row.get(0));
         Ok(part.optional()?)
     }
 
@@ -122,7 +126,7 @@ impl View for Snapshot<'_> {
         const SQL: &str = "SELECT at, gid, d, seq, ms, flags, chain, count, parts, rows, ops FROM log \
                            WHERE at > ? AND at < ? ORDER BY at";
         let from = log_key(tenant, after)?;
-        let mut statement = self.0.prepare_cached(SQL)?;
+        let mut statement = self.sql(SQL)?;
         let mut rows = statement.query([from, (tenant.0 + 1) << 40])?;
         while let Some(row) = rows.next()? {
             let images = match (row.get_ref(9)?, row.get(8)?) {
@@ -140,7 +144,7 @@ impl View for Snapshot<'_> {
 
     fn commit(&self, tenant: TenantNo, n: u64) -> Result<Option<LogRow<'static>>, StorageError> {
         const SQL: &str = "SELECT at, gid, d, seq, ms, flags, chain, count FROM log WHERE at = ?";
-        let mut statement = self.0.prepare_cached(SQL)?;
+        let mut statement = self.sql(SQL)?;
         let mut rows = statement.query([log_key(tenant, n)?])?;
         rows.next()?.map(small_members).transpose()
     }
@@ -148,14 +152,14 @@ impl View for Snapshot<'_> {
     fn run_at(&self, slot: SlotNo, seq: u64) -> Result<Option<Run>, StorageError> {
         const SQL: &str = "SELECT first, last, at, rising, before FROM runs WHERE d = ? AND first <= ? \
                            ORDER BY first DESC LIMIT 1";
-        let mut statement = self.0.prepare_cached(SQL)?;
+        let mut statement = self.sql(SQL)?;
         let mut rows = statement.query([slot.0, i64::try_from(seq).unwrap_or(i64::MAX)])?;
         rows.next()?.map(run).transpose()
     }
 
     fn runs_from(&self, slot: SlotNo, first: u64) -> Result<Vec<Run>, StorageError> {
         const SQL: &str = "SELECT first, last, at, rising, before FROM runs WHERE d = ? AND first >= ? ORDER BY first";
-        let mut statement = self.0.prepare_cached(SQL)?;
+        let mut statement = self.sql(SQL)?;
         let mut rows = statement.query([slot.0, signed(first)?])?;
         let mut runs = Vec::new();
         while let Some(row) = rows.next()? {
@@ -165,12 +169,21 @@ impl View for Snapshot<'_> {
     }
 }
 
-impl Snapshot<'_> {
+impl<'a> Snapshot<'a> {
+    pub(super) fn new(connection: &'a Connection) -> Self {
+        Self { connection, statements: Statements::default() }
+    }
+
+    /// A statement, prepared at its first use.
+    pub(super) fn sql(&self, sql: &'static str) -> Result<Lent<'_, 'a>, StorageError> {
+        self.statements.lend(self.connection, sql)
+    }
+
     /// The verdict of a group that is in the log.
     fn logged_verdict(&self, tenant: TenantNo, n: u64, detail: Option<String>) -> Result<StoredVerdict, StorageError> {
         use turnstone_protocol::wire::Outcome;
         const SQL: &str = "SELECT flags, hash, d, seq FROM log WHERE at = ?";
-        let mut statement = self.0.prepare_cached(SQL)?;
+        let mut statement = self.sql(SQL)?;
         let mut rows = statement.query([log_key(tenant, n)?])?;
         let row = rows.next()?.ok_or(StorageError::BadRecord("gid"))?;
         let merged = row.get::<_, i64>(0)? & MERGED != 0;
