@@ -296,3 +296,26 @@ fn a_failed_system_transaction_leaves_no_trace() {
     assert_eq!(rows.len(), 1);
     assert_eq!(db.check().unwrap(), Vec::<String>::new());
 }
+
+/// What is bound does not make SQLite compile a statement anew, and the partial index serves it all the same.
+#[test]
+fn a_statement_is_compiled_once_whatever_is_bound() {
+    let (db, _folder) = bed();
+    ["a", "b", "c"].iter().for_each(|id| insert(&db, id).unwrap());
+    db.system(|sys| {
+        let by_seq = "SELECT grp FROM _ts_groups WHERE seq = ?1";
+        for seq in 1..=3 {
+            sys.conn().execute("UPDATE _ts_groups SET seq = ?1 WHERE grp = ?1", [seq])?;
+        }
+        let mut found = sys.conn().prepare(by_seq)?;
+        for seq in 1..=3 {
+            assert_eq!(found.query_row([seq], |row| row.get::<_, i64>(0))?, seq);
+        }
+        assert_eq!(found.get_status(rusqlite::StatementStatus::RePrepare), 0);
+        let plan: String =
+            sys.conn().query_row(&format!("EXPLAIN QUERY PLAN {by_seq}"), [1], |row| row.get("detail"))?;
+        assert!(plan.contains("_ts_groups_seq"), "{plan}");
+        Ok(())
+    })
+    .unwrap();
+}
