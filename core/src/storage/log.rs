@@ -197,15 +197,18 @@ pub(crate) fn base(conn: &Connection, schema: &Schema, tables: &Tables, table: &
         Some(stored) => (stored.p, stored.v),
         None => head(conn, table, id)?.unwrap_or((None, 0)),
     };
-    let mut fields = stored.map(|stored| {
+    let fields = stored.map(|stored| {
         let mut fields = stored.fields;
         fields.extend(stored.extra);
         fields
     });
-    for logged in ops_in_fold(conn, schema, head)?.iter().rev() {
-        fields = undo(&table.def, fields, logged)?;
-    }
+    let fields = undone(&table.def, fields, &ops_in_fold(conn, schema, head)?)?;
     Ok(Base { v, fields, explicit: false })
+}
+
+/// The row as it was before these ops, which are all of it in the fold, oldest first.
+pub(crate) fn undone(table: &Table, visible: Option<Fields>, ops: &[LoggedOp]) -> Result<Option<Fields>, Error> {
+    ops.iter().rev().try_fold(visible, |after, logged| undo(table, after, logged))
 }
 
 /// A row image as this database writes them, typed where the table knows the field.

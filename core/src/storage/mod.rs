@@ -47,6 +47,7 @@ pub use tx::Tx;
 pub(crate) use open::stored_schema;
 #[allow(unused_imports, reason = "the sync steps come to use all of it")]
 pub(crate) use {
+    log::undone,
     meta::{Key, read as read_meta},
     system::{Base, LoggedOp, Stored, SystemTx},
 };

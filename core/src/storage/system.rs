@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use turnstone_engine::oplog::{GroupState, Moment};
 use turnstone_protocol::{Fields, Gid, Op, Schema, canonical};
 
-use super::value::Bound;
+use super::value::{Bound, quoted};
 use super::writer::{Setup, State};
 use super::{ChangeSet, Key, log, meta};
 use crate::error::Error;
@@ -134,6 +134,53 @@ impl<'a> SystemTx<'a> {
         Ok(())
     }
 
+    /// Writes what differs between a row as its table holds it and as it is to be, with its newest op and base version.
+    pub(crate) fn revise(
+        &mut self,
+        table: &str,
+        id: &str,
+        (p, v): (Option<i64>, u64),
+        before: &Fields,
+        after: &Fields,
+    ) -> Result<(), Error> {
+        let table = self.setup.tables.get(table)?;
+        let mut sql = format!("UPDATE {} SET _v = ?2, _p = ?3", table.quoted);
+        let mut values = Vec::new();
+        for ((field, default), column) in table.def.fields.iter().zip(&table.defaults).zip(&table.columns[..]) {
+            let value = after.get(&field.name).unwrap_or(default);
+            if before.get(&field.name) != Some(value) {
+                values.push(value);
+                sql.push_str(&format!(", {} = ?{}", quoted(column), values.len() + 3));
+            }
+        }
+        let unknown = |fields: &Fields| -> Option<Fields> {
+            let unknown = fields.iter().filter(|(name, _)| table.def.field(name).is_none());
+            let unknown: Fields = unknown.map(|(name, value)| (name.clone(), value.clone())).collect();
+            (!unknown.is_empty()).then_some(unknown)
+        };
+        let extra = unknown(after);
+        let keeps_extra = unknown(before) == extra;
+        if !keeps_extra {
+            sql.push_str(&format!(", _extra = ?{}", values.len() + 4));
+        }
+        sql.push_str(" WHERE id = ?1");
+        let mut update = self.conn.prepare_cached(&sql)?;
+        update.raw_bind_parameter(1, id)?;
+        update.raw_bind_parameter(2, v.cast_signed())?;
+        update.raw_bind_parameter(3, p)?;
+        for (at, value) in values.iter().enumerate() {
+            update.raw_bind_parameter(at + 4, Bound(value))?;
+        }
+        if !keeps_extra {
+            update.raw_bind_parameter(values.len() + 4, extra.as_ref().and_then(extra_text))?;
+        }
+        if update.raw_execute()? != 1 {
+            return Err(Error::Internal { what: "a row that was read is not there" });
+        }
+        self.changes.row(&table.def.name, id);
+        Ok(())
+    }
+
     /// Removes a row; with ops in the fold, `absent` (newest op, base version) takes its place in `_ts_absent`.
     pub(crate) fn remove(&mut self, table: &str, id: &str, absent: Option<(i64, u64)>) -> Result<(), Error> {
         let table = self.setup.tables.get(table)?;
@@ -167,11 +214,6 @@ impl<'a> SystemTx<'a> {
     /// The ops of a row that are in the fold, oldest first, from the row's head (`_p`, or `_ts_absent`).
     pub(crate) fn ops_in_fold(&self, _table: &str, head: Option<i64>) -> Result<Vec<LoggedOp>, Error> {
         log::ops_in_fold(self.conn, &self.setup.schema, head)
-    }
-
-    /// The base of a row: the explicit copy, else the visible row with its ops in the fold undone.
-    pub(crate) fn base(&self, table: &str, id: &str) -> Result<Base, Error> {
-        log::base(self.conn, &self.setup.schema, &self.setup.tables, table, id)
     }
 
     /// Reads one op of the log.

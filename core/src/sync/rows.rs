@@ -8,7 +8,7 @@ use turnstone_protocol::Fields;
 use turnstone_protocol::schema::{Schema, Table};
 
 use crate::error::Error;
-use crate::storage::{Stored, SystemTx};
+use crate::storage::{Stored, SystemTx, undone};
 
 /// A row being worked on, and how the database holds it meanwhile.
 #[derive(Debug)]
@@ -47,8 +47,28 @@ impl Rows {
         let key = (table.name.clone(), id.to_owned());
         Ok(match self.loaded.entry(key) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::btree_map::Entry::Vacant(entry) => entry.insert(load(sys, table, id)?),
+            std::collections::btree_map::Entry::Vacant(entry) => entry.insert(load(sys, table, id, None)?),
         })
+    }
+
+    /// The row of a page, or its tombstone, comes under whatever is pending. Says whether anything is.
+    pub(super) fn receive(
+        &mut self,
+        sys: &SystemTx<'_>,
+        table: &Table,
+        id: &str,
+        version: u64,
+        fields: Option<Fields>,
+    ) -> Result<bool, Error> {
+        let key = (table.name.clone(), id.to_owned());
+        let loaded = match self.loaded.entry(key) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert(load(sys, table, id, fields.is_some().then_some(version))?)
+            }
+        };
+        loaded.row.receive(version, fields);
+        Ok(!loaded.row.ops.is_empty())
     }
 
     /// Changes a row, and writes it at once if nothing else of it is being worked on: what is done to every row of
@@ -64,7 +84,7 @@ impl Rows {
             change(&mut loaded.row);
             return Ok(());
         }
-        let mut loaded = load(sys, table, id)?;
+        let mut loaded = load(sys, table, id, None)?;
         change(&mut loaded.row);
         write(sys, table, id, loaded)
     }
@@ -84,29 +104,27 @@ pub(super) fn known<'s>(schema: &'s Schema, table: &str) -> Result<&'s Table, Er
     schema.table(table).ok_or(Error::Internal { what: "the log names a table that is not in the schema" })
 }
 
-fn load(sys: &SystemTx<'_>, table: &Table, id: &str) -> Result<Loaded, Error> {
+/// Reads a row. `replaced_by`: the version of a row that takes the place of its base at once, which is not read then
+/// unless it is the newer one.
+fn load(sys: &SystemTx<'_>, table: &Table, id: &str, replaced_by: Option<u64>) -> Result<Loaded, Error> {
     let stored = sys.stored(&table.name, id)?;
     let (head, version) = match &stored {
         Some(stored) => (stored.p, stored.v),
         None => sys.head(&table.name, id)?.unwrap_or((None, 0)),
     };
     let visible = stored.map(|stored| whole(stored.fields, stored.extra));
-    let mut ops = Vec::new();
-    let (mut base, mut copied) = (None, false);
-    if head.is_some() {
-        ops.extend(sys.ops_in_fold(&table.name, head)?.into_iter().map(|logged| FoldOp {
-            number: logged.op,
-            group: logged.grp,
-            op: logged.body,
-        }));
-        base = read_copy(sys, table, id)?;
-        copied = base.is_some();
-        if base.is_none() {
-            let derived = sys.base(&table.name, id)?;
-            base = Some(Base { version, standing: standing(derived.fields) });
+    let logged = if head.is_some() { sys.ops_in_fold(&table.name, head)? } else { Vec::new() };
+    let copy = if head.is_some() { read_copy(sys, table, id)? } else { None };
+    let copied = copy.is_some();
+    let base = match copy {
+        Some(base) => base,
+        None if replaced_by.is_some_and(|newer| newer > version) => {
+            Base { version, standing: Standing::Gone { last: None } }
         }
-    }
-    let base = base.unwrap_or_else(|| Base { version, standing: standing(visible.clone()) });
+        None => Base { version, standing: standing(undone(table, visible.clone(), &logged)?) },
+    };
+    let ops =
+        logged.into_iter().map(|logged| FoldOp { number: logged.op, group: logged.grp, op: logged.body }).collect();
     let row = Row::new(base, ops, !copied);
     Ok(Loaded { row, held: Held { visible, head, version, copied } })
 }
@@ -132,10 +150,13 @@ fn write(sys: &mut SystemTx<'_>, table: &Table, id: &str, loaded: Loaded) -> Res
             sys.conn().prepare_cached(&text)?.execute(params![id, head, version.cast_signed()])?;
             sys.touched_sync();
         }
-        Some(fields) => {
-            let (fields, extra) = fields.into_iter().partition(|(name, _)| table.field(name).is_some());
-            sys.put(&table.name, id, &Stored { v: version, p: head, fields, extra })?;
-        }
+        Some(fields) => match &held.visible {
+            Some(before) => sys.revise(&table.name, id, (head, version), before, &fields)?,
+            None => {
+                let (fields, extra) = fields.into_iter().partition(|(name, _)| table.field(name).is_some());
+                sys.put(&table.name, id, &Stored { v: version, p: head, fields, extra })?;
+            }
+        },
         None => sys.remove(&table.name, id, head.map(|head| (head, version)))?,
     }
     Ok(())
@@ -196,6 +217,6 @@ pub(super) fn whole(mut fields: Fields, extra: Fields) -> Fields {
 /// The row as loaded, and as it is shown.
 #[cfg(test)]
 pub(super) fn peek(sys: &SystemTx<'_>, table: &Table, id: &str) -> Result<(Row, Option<Fields>), Error> {
-    let loaded = load(sys, table, id)?;
+    let loaded = load(sys, table, id, None)?;
     Ok((loaded.row, loaded.held.visible))
 }

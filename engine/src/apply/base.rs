@@ -65,8 +65,13 @@ impl Base {
     /// The row as a person sees it: the base with `ops` folded over it, oldest first.
     #[must_use]
     pub fn fold<'a>(&self, table: &Table, ops: impl IntoIterator<Item = &'a Op>) -> Option<Fields> {
-        let standing = ops.into_iter().fold(self.standing.clone(), |standing, op| step(table, standing, op));
-        standing.into_fields()
+        self.clone().into_fold(table, ops)
+    }
+
+    /// The same, where the base itself is not needed any more.
+    #[must_use]
+    pub fn into_fold<'a>(self, table: &Table, ops: impl IntoIterator<Item = &'a Op>) -> Option<Fields> {
+        ops.into_iter().fold(self.standing, |standing, op| step(table, standing, op)).into_fields()
     }
 
     fn take_image(&mut self) -> Option<Fields> {

@@ -7,6 +7,7 @@
 
 mod base;
 mod row;
+mod undo;
 
 pub use base::{Base, Standing};
 pub use row::{FoldOp, KeepBase, Relink, Row, RowPlan};

@@ -5,6 +5,7 @@ use turnstone_protocol::schema::Table;
 use turnstone_protocol::value::Fields;
 
 use super::base::Base;
+use super::undo::gives_back;
 
 /// An op that is folded over its row.
 #[derive(Debug, Clone, PartialEq)]
@@ -146,10 +147,15 @@ impl Row {
     /// What to write.
     #[must_use]
     pub fn plan(self, table: &Table) -> RowPlan {
-        let visible = self.visible(table);
-        let head = self.ops.last().map(|folded| folded.number);
-        let version = self.base.version;
-        let base = if head.is_none() || self.derivable { KeepBase::Drop } else { KeepBase::Copy(self.base) };
-        RowPlan { visible, version, head, base, relinked: self.relinked }
+        let Self { base, ops, derivable, relinked } = self;
+        let head = ops.last().map(|folded| folded.number);
+        let version = base.version;
+        let folded = ops.iter().map(|folded| &folded.op);
+        let (visible, base) = if derivable || gives_back(table, &base, folded.clone()) {
+            (base.into_fold(table, folded), KeepBase::Drop)
+        } else {
+            (base.fold(table, folded), KeepBase::Copy(base))
+        };
+        RowPlan { visible, version, head, base, relinked }
     }
 }

@@ -35,11 +35,13 @@ impl Page {
         let Some(table) = sys.schema().table(&row.table).filter(|table| !table.local_only) else {
             return stage::keep_unknown(sys, n, row);
         };
-        if self.rows.get(&row.table, &row.id).is_none() && self.direct.write(sys, table, n, row)? {
+        // Rows with pending ops come in a row: after one of them, the direct way is not even tried.
+        let straight = !self.met_pending && self.rows.get(&row.table, &row.id).is_none();
+        if straight && self.direct.write(sys, table, n, row)? {
             return Ok(());
         }
         let fields = row.gone.is_none().then(|| table.typed(row.fields.clone()));
-        self.rows.load(sys, table, &row.id)?.row.receive(n, fields);
+        self.met_pending = self.rows.receive(sys, table, &row.id, n, fields)?;
         Ok(())
     }
 }

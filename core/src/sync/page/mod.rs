@@ -28,6 +28,8 @@ struct Page {
     rows: Rows,
     /// The statements for the others.
     direct: direct::Direct,
+    /// Whether the last row of the page that was looked at has pending ops.
+    met_pending: bool,
     now: Moment,
     /// Groups that were sent under an earlier incarnation: their commits do not come marked as own.
     renewed: HashMap<Gid, i64>,
@@ -81,6 +83,7 @@ impl Page {
         Ok(Self {
             rows: Rows::default(),
             direct: direct::Direct::begin(sys)?,
+            met_pending: false,
             now,
             renewed: renewed(sys)?,
             tally: Tally::default(),
