@@ -7,9 +7,11 @@ ROW   ?=
 BENCH ?=
 NOTES ?=
 EDITS ?=
+MINUTES ?= 1
+CRASH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help check test bench demo rust
+.PHONY: help check test bench demo crash rust
 
 help: ## list these commands
 	@printf 'Turnstone. Needs a Rust toolchain (%s or newer) and a C compiler.\n\n' '$(RUST_MIN)'
@@ -27,6 +29,10 @@ bench: rust ## measure, each row beside its limit (ROW=W1 for one, BENCH="--smal
 demo: rust ## five devices, one server, a bad network, real notes; ends equal everywhere (NOTES=, EDITS= paths)
 	@$(CARGO) run --quiet --locked --profile ci --package turnstone-cli --bin turnstone -- demo \
 	  $(if $(NOTES),--notes "$(NOTES)") $(if $(EDITS),--edits "$(EDITS)")
+
+crash: rust ## power loss, kill, I/O error, full disk at every step, for MINUTES (CRASH="--json --seed 7" for more)
+	@$(CARGO) run --quiet --locked --profile ci --package turnstone-crash-tests --bin crash -- \
+	  --minutes $(MINUTES) $(CRASH)
 
 # The oldest Rust that builds this, from Cargo.toml. No toolchain file: it would make rustup download one.
 RUST_MIN := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)

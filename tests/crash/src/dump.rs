@@ -3,9 +3,9 @@
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
-use turnstone_vfs::Mount;
+use turnstone_vfs::{DiskImage, Mount};
 
-use crate::scenario::Failure;
+use crate::scenario::{Failure, World};
 
 /// Opens a database of a machine with plain SQLite.
 ///
@@ -44,8 +44,35 @@ pub fn dump(machine: &Mount, path: &str, leave_out: &[&str]) -> Result<String, F
     Ok(out)
 }
 
+/// The same of files at rest, on a machine of their own: whoever has them open is not disturbed. `more` is one more
+/// table and the columns of it that are told, where there is such a table.
+///
+/// # Errors
+/// As [`dump`].
+pub fn image(files: &DiskImage, path: &str, leave_out: &[&str], more: Option<(&str, &str)>) -> Result<String, Failure> {
+    thread_local! {
+        static MACHINE: World = World::new(1);
+    }
+    MACHINE.with(|world| {
+        world.load([files]);
+        let machine = world.mount(0)?;
+        let mut out = dump(machine, path, leave_out)?;
+        if let Some((table, columns)) = more {
+            let db = open(machine, path)?;
+            if db.table_exists(None, table)? {
+                select(&db, &format!("SELECT {columns} FROM {table} ORDER BY 1"), table, &[], &mut out)?;
+            }
+        }
+        Ok(out)
+    })
+}
+
 fn table(db: &Connection, name: &str, leave_out: &[&str], out: &mut String) -> Result<(), Failure> {
-    let mut rows = db.prepare(&format!("SELECT * FROM \"{name}\" ORDER BY 1, 2"))?;
+    select(db, &format!("SELECT * FROM \"{name}\" ORDER BY 1, 2"), name, leave_out, out)
+}
+
+fn select(db: &Connection, sql: &str, name: &str, leave_out: &[&str], out: &mut String) -> Result<(), Failure> {
+    let mut rows = db.prepare(sql)?;
     let columns = rows.column_count();
     let mut rows = rows.query([])?;
     while let Some(row) = rows.next()? {

@@ -25,6 +25,8 @@ pub(crate) struct Found {
     pub(crate) state: Result<u64, Failure>,
     /// What is seen at the end, if it was driven on.
     pub(crate) end: Option<Result<String, Failure>>,
+    /// Whether that must be the end of the undisturbed run.
+    pub(crate) same_end: bool,
 }
 
 /// What a moment of the run turned out to hold.
@@ -76,15 +78,18 @@ fn look(
     let mount = world.mount(scenario.victim())?;
     mount.insert(&Disk::from_image(image));
     let state = scenario.dump(mount).map(|text| hash(&text));
-    let redo_all = seed.is_some() && !scenario.durable();
-    let from = if redo_all { 0 } else { sample.acked };
+    let from = match seed {
+        Some(_) if !scenario.repeatable() => scenario.actions(),
+        Some(_) if !scenario.durable() => 0,
+        _ => sample.acked,
+    };
     let end = on.then(|| {
         let victim = scenario.victim();
         let others = sample.others.iter().enumerate();
         world.load(others.map(|(i, other)| if i == victim { image } else { other }));
         drive_on(scenario, world, from)
     });
-    Ok(Found { seed, state, end })
+    Ok(Found { seed, state, end, same_end: seed.is_none() || scenario.repeatable() })
 }
 
 /// Opens the world as the accident left it and runs what was not acknowledged, or all of it if that may be lost.

@@ -3,7 +3,7 @@
 //! The oracle: a call that fails says so with a typed error; with the fault gone (or the space back) the same handle
 //! works, or at least a newly opened one; the end is the same as undisturbed, and survives a power loss.
 
-use turnstone_vfs::{Disk, DiskImage, Faults, NoSpace};
+use turnstone_vfs::{DiskImage, Faults, NoSpace};
 
 use crate::power::Share;
 use crate::report::Report;
@@ -92,8 +92,9 @@ pub fn fault_at_every_step(scenario: &dyn Scenario, kind: Kind, share: Share) ->
             Ok(_) => report.violation(format!("{} at step {step}: it ends otherwise than undisturbed", kind.name())),
             Err(failure) => report.violation(format!("{} at step {step}: {failure}", kind.name())),
         }
-        for (loss, before) in losses.iter().filter(|_| scenario.durable()) {
-            world.mount(scenario.victim())?.insert(&Disk::from_image(loss));
+        let keeps_all = scenario.durable() && (kind != Kind::SyncError || scenario.outlives_sync_errors());
+        for (loss, before) in losses.iter().filter(|_| keeps_all) {
+            world.load(loss);
             let seen = scenario.open(&world.machines).and_then(|mut session| session.see());
             if seen.as_ref() != Ok(before) {
                 let what = "a power loss after it takes something away";
@@ -112,8 +113,8 @@ struct Run<'a> {
     step: u64,
     report: &'a mut Report,
     session: Option<Box<dyn Session + 'a>>,
-    /// Disks as power losses left them after the fault and at the end, with what was seen before.
-    losses: Vec<(DiskImage, String)>,
+    /// All disks, the victim's as power losses left it after the fault and at the end, with what was seen before.
+    losses: Vec<(Vec<DiskImage>, String)>,
 }
 
 impl<'a> Run<'a> {
@@ -176,9 +177,18 @@ impl<'a> Run<'a> {
 
     /// Takes the disk as a few power losses would leave it now, under open handles.
     fn lose(&mut self, seen: &str, seed: u64) -> Result<(), Failure> {
-        let disk = self.world.disk(self.scenario.victim())?;
+        let victim = self.scenario.victim();
+        let disk = self.world.disk(victim)?;
+        let others: Vec<DiskImage> = self.world.machines.iter().map(|machine| machine.disk().snapshot()).collect();
+        let lost = |seed: u64| {
+            let mut images = others.clone();
+            if let Some(image) = images.get_mut(victim) {
+                *image = disk.power_loss(seed);
+            }
+            images
+        };
         let seeds = (0..LOSSES).map(|n| seed.wrapping_mul(31).wrapping_add(self.step * LOSSES + n));
-        self.losses.extend(seeds.map(|seed| (disk.power_loss(seed), seen.to_owned())));
+        self.losses.extend(seeds.map(|seed| (lost(seed), seen.to_owned())));
         Ok(())
     }
 

@@ -13,3 +13,4 @@ pub mod power;
 pub mod report;
 pub mod scenario;
 pub mod scenarios;
+pub mod time;

@@ -9,16 +9,19 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use turnstone_crash_tests::faults::{Kind, fault_at_every_step};
 use turnstone_crash_tests::power::{Share, power_and_kill};
-use turnstone_crash_tests::report::{Report, summary};
+use turnstone_crash_tests::report::{Report, Summary};
 use turnstone_crash_tests::scenario::{Failure, Scenario};
 use turnstone_crash_tests::scenarios;
 
 /// Power loss, kills, I/O errors and full disks at every step of Turnstone's client and server.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Ends with the round that passes this time; at least one round.
-    #[arg(long, default_value_t = 60)]
-    seconds: u64,
+    /// Ends soon after this time; at least one round.
+    #[arg(long, default_value_t = 1.0)]
+    minutes: f64,
+    /// Ends with one JSON object instead of a table.
+    #[arg(long)]
+    json: bool,
     /// The seed of the first round; each further round adds one.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -39,10 +42,10 @@ struct Args {
 fn main() -> ExitCode {
     let args = Args::parse();
     let started = now();
-    let deadline = started + Duration::from_secs(args.seconds);
+    let deadline = started + Duration::try_from_secs_f64(60.0 * args.minutes).unwrap_or_default();
     let mut totals: Vec<Report> = Vec::new();
     let mut seed = args.seed;
-    println!("{}", Report::heading());
+    say(&args, &Report::heading());
     loop {
         for scenario in scenarios::all(seed) {
             if scenario.name().contains(&args.scenario) && (now() < deadline || seed == args.seed) {
@@ -54,35 +57,55 @@ fn main() -> ExitCode {
             break;
         }
     }
-    let violations: usize = totals.iter().map(|report| report.violations.len()).sum();
-    println!("\n{}", Report::heading());
+    let seconds = started.elapsed().as_secs();
+    let summary = Summary { loops: &totals, seed: args.seed, rounds: seed.wrapping_sub(args.seed), seconds };
+    say(&args, &format!("\n{}", Report::heading()));
     for total in &totals {
-        println!("{total}");
+        say(&args, &total.to_string());
     }
-    println!("{}", summary(&totals, args.seed, started.elapsed().as_secs()));
-    if violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if args.json {
+        println!("{}", summary.json());
+    } else {
+        println!("{summary}");
+    }
+    if summary.violations() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What is said on the way: for people on the standard output, beside JSON on the other one.
+fn say(args: &Args, line: &str) {
+    if args.json {
+        eprintln!("{line}");
+    } else {
+        println!("{line}");
+    }
 }
 
 fn round(scenario: &dyn Scenario, args: &Args, seed: u64, totals: &mut Vec<Report>) {
     let share = Share { every: args.every, resume_every: 2, ..Share::all(seed, args.damages) };
     if "power loss, kill".contains(&args.accident) {
-        note(power_and_kill(scenario, share).map(Vec::from), scenario, seed, totals);
+        note(power_and_kill(scenario, share).map(Vec::from), scenario, (args, seed), totals);
     }
     for kind in Kind::ALL.into_iter().filter(|kind| kind.name().contains(&args.accident)) {
-        note(fault_at_every_step(scenario, kind, share).map(|report| vec![report]), scenario, seed, totals);
+        note(fault_at_every_step(scenario, kind, share).map(|report| vec![report]), scenario, (args, seed), totals);
     }
 }
 
-fn note(reports: Result<Vec<Report>, Failure>, scenario: &dyn Scenario, seed: u64, totals: &mut Vec<Report>) {
+fn note(
+    reports: Result<Vec<Report>, Failure>,
+    scenario: &dyn Scenario,
+    (args, seed): (&Args, u64),
+    totals: &mut Vec<Report>,
+) {
     let reports = reports.unwrap_or_else(|failure| {
         let mut report = Report::new(scenario.name(), "none");
         report.violation(format!("undisturbed, it fails: {failure}"));
         vec![report]
     });
     for report in reports {
-        println!("{report}");
+        say(args, &report.to_string());
         for violation in &report.violations {
-            println!("    {violation}; again: crash --seconds 0 --scenario {} --seed {seed}", report.scenario);
+            let again = format!("make crash MINUTES=0 CRASH=\"--scenario '{}' --seed {seed}\"", report.scenario);
+            say(args, &format!("    {violation}; again: {again}"));
         }
         match totals.iter_mut().find(|t| t.scenario == report.scenario && t.accident == report.accident) {
             Some(total) => total.add(report),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::{Value as Json, json};
+
 /// What one loop over one scenario found.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
@@ -49,6 +51,15 @@ impl Report {
         self.violations.extend(other.violations);
     }
 
+    /// The same as JSON, for scripts.
+    pub fn json(&self) -> Json {
+        json!({
+            "scenario": self.scenario, "accident": self.accident, "steps": self.steps, "cases": self.cases,
+            "resumed": self.resumed, "refused": self.refused, "cases_with_loss": self.cases_with_loss,
+            "lost_max": self.lost_max, "violations": self.violations,
+        })
+    }
+
     /// The heading of the table.
     pub fn heading() -> String {
         format!(
@@ -76,14 +87,49 @@ impl fmt::Display for Report {
     }
 }
 
+/// All loops of a run.
+pub struct Summary<'a> {
+    /// One for each scenario and accident.
+    pub loops: &'a [Report],
+    /// The seed of the first round.
+    pub seed: u64,
+    /// How many rounds, each with the next seed.
+    pub rounds: u64,
+    /// How long it took.
+    pub seconds: u64,
+}
+
+impl Summary<'_> {
+    /// Everything that must not be.
+    pub fn violations(&self) -> usize {
+        self.loops.iter().map(|r| r.violations.len()).sum()
+    }
+
+    fn cases(&self, accident: &str) -> u64 {
+        self.loops.iter().filter(|r| r.accident.starts_with(accident)).map(|r| r.cases).sum()
+    }
+
+    /// The same as JSON, for scripts.
+    pub fn json(&self) -> Json {
+        json!({
+            "runs": self.cases(""), "power_losses": self.cases("power loss"), "kills": self.cases("kill"),
+            "violations": self.violations(), "seed": self.seed, "rounds": self.rounds, "seconds": self.seconds,
+            "loops": self.loops.iter().map(Report::json).collect::<Vec<_>>(),
+        })
+    }
+}
+
 /// The last line: what a reader of a log looks for.
-pub fn summary(reports: &[Report], seed: u64, seconds: u64) -> String {
-    let sum = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
-    let violations: usize = reports.iter().map(|r| r.violations.len()).sum();
-    format!(
-        "crash: {} loops, {} cases, {} resumed, {violations} violations, seed {seed}, {seconds} s",
-        reports.len(),
-        sum(|r| r.cases),
-        sum(|r| r.resumed),
-    )
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (all, lost, killed) = (self.cases(""), self.cases("power loss"), self.cases("kill"));
+        let Self { seed, rounds, seconds, .. } = self;
+        write!(
+            f,
+            "crash: {all} runs ({lost} power losses, {killed} kills, {} other faults), {} violations, \
+             seed {seed}, {rounds} rounds, {seconds} s",
+            all - lost - killed,
+            self.violations(),
+        )
+    }
 }

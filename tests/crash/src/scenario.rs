@@ -53,6 +53,19 @@ pub trait Scenario: Sync {
         true
     }
 
+    /// Whether actions that a power loss took away can be done again to the same end. They cannot where another
+    /// machine has seen them: then the world must only agree with itself again.
+    fn repeatable(&self) -> bool {
+        true
+    }
+
+    /// Whether a power loss after a failed sync may take nothing away. It may where actions open the file anew: what a
+    /// new connection finds in the WAL it takes for good, also a commit whose sync failed before it came (a known
+    /// limit, see `docs/reliability.md`).
+    fn outlives_sync_errors(&self) -> bool {
+        true
+    }
+
     /// How many actions there are.
     fn actions(&self) -> usize;
 

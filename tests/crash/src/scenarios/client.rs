@@ -1,6 +1,7 @@
 //! What the client scenarios share: a schema that grows, a store on a machine, what an app sees.
 
-use turnstone::{Clock, Durability, Entropy, Options, Remote, Schema, Store, Value};
+use turnstone::testing::inspect;
+use turnstone::{Clock, Durability, Entropy, Options, Schema, Store, Value};
 use turnstone_vfs::Mount;
 
 use crate::dump;
@@ -63,8 +64,18 @@ pub(super) fn open(
     machine: &Mount,
     schema: &str,
     durability: Durability,
+    time: (&Clock, u64),
+) -> Result<Store, Failure> {
+    open_with(machine, schema, durability, time, |options| options)
+}
+
+/// The same with more to say about how.
+pub(super) fn open_with(
+    machine: &Mount,
+    schema: &str,
+    durability: Durability,
     (clock, life): (&Clock, u64),
-    remote: Option<Remote>,
+    more: impl FnOnce(Options) -> Options,
 ) -> Result<Store, Failure> {
     let schema = Schema::parse(schema).map_err(Failure::unexpected)?;
     let options = Options::new(PATH, schema)
@@ -73,11 +84,16 @@ pub(super) fn open(
         .clock(clock.clone())
         .entropy(Entropy::seeded(life))
         .app_version("1.0");
-    let options = match remote {
-        Some(remote) => options.remote(remote),
-        None => options,
-    };
-    Store::open(options).map_err(failure)
+    let store = Store::open(more(options)).map_err(failure)?;
+    whole(&store)?;
+    Ok(store)
+}
+
+/// Whether everything holds that must always hold in the file, first of all that every row is the fold of its ops
+/// over its base (I-03).
+pub(super) fn whole(store: &Store) -> Result<(), Failure> {
+    let faults = inspect::faults(store).map_err(failure)?;
+    if faults.is_empty() { Ok(()) } else { Err(Failure::unexpected(faults.join("; "))) }
 }
 
 /// Whether the database was brought to the grown schema already.

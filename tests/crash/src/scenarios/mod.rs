@@ -2,6 +2,7 @@
 
 pub mod bare;
 mod client;
+pub mod migration;
 pub mod server;
 pub mod sync;
 pub mod writes;
@@ -13,20 +14,15 @@ use crate::scenario::Scenario;
 /// Every scenario that must come through; the seed varies its values.
 #[must_use]
 pub fn all(seed: u64) -> Vec<Box<dyn Scenario>> {
+    use sync::Victim;
     vec![
         Box::new(writes::Writes { durability: Power, seed }),
         Box::new(writes::Writes { durability: Process, seed }),
         Box::new(server::Pushes { seed }),
-    ]
-}
-
-/// The scenarios of client and server together.
-#[must_use]
-pub fn syncs(seed: u64) -> Vec<Box<dyn Scenario>> {
-    use sync::Victim;
-    vec![
         Box::new(sync::Syncs { victim: Victim::Client, durability: Power, seed }),
         Box::new(sync::Syncs { victim: Victim::Client, durability: Process, seed }),
         Box::new(sync::Syncs { victim: Victim::Server, durability: Power, seed }),
+        Box::new(migration::Migration { whose: migration::Whose::Client, seed }),
+        Box::new(migration::Migration { whose: migration::Whose::Server, seed }),
     ]
 }

@@ -16,12 +16,14 @@ use turnstone_vfs::{DiskImage, Mount};
 use crate::dump;
 use crate::scenario::{Failure, Scenario, Session};
 
-pub(super) const PATH: &str = "/server.db";
+/// Where its database is.
+pub const PATH: &str = "/server.db";
 const NOW_MS: u64 = 1_750_000_000_000;
 /// The action before which the schema grows.
 const GROWS_AT: usize = 4;
 
-const SCHEMA: &str = r#"
+/// The schema it begins with.
+pub const SCHEMA: &str = r#"
 name = "notes"
 version = 1
 
@@ -32,7 +34,7 @@ fields.body = { type = "text", default = "" }
 fields.views = { type = "integer", default = 0, merge = "counter" }
 "#;
 
-const GROWN: &str = r#"
+pub(super) const GROWN: &str = r#"
 name = "notes"
 version = 2
 
@@ -98,14 +100,8 @@ impl Session for Running<'_> {
             self.service = None;
         }
         let schema = if i >= GROWS_AT { GROWN } else { SCHEMA };
-        let request = request(i, self.seed)?;
-        let expected = request.groups.len();
-        let answer = self.service(schema)?.push(&who(), request, now_ms(i)).map_err(problem)?;
-        let accepted = answer.verdicts.iter().filter(|verdict| verdict.verdict.is_accepted()).count();
-        if accepted != expected {
-            return Err(Failure::unexpected(format!("{accepted} of {expected} groups accepted")));
-        }
-        Ok(())
+        let seed = self.seed;
+        push(self.service(schema)?, i, seed)
     }
 
     fn see(&mut self) -> Result<String, Failure> {
@@ -136,6 +132,21 @@ impl Session for Running<'_> {
     }
 }
 
+/// Sends what belongs to action `i`; all of it must be accepted.
+///
+/// # Errors
+/// If it is not.
+pub fn push(service: &Service, i: usize, seed: u64) -> Result<(), Failure> {
+    let request = request(i, seed)?;
+    let expected = request.groups.len();
+    let answer = service.push(&who(), request, now_ms(i)).map_err(problem)?;
+    let accepted = answer.verdicts.iter().filter(|verdict| verdict.verdict.is_accepted()).count();
+    if accepted != expected {
+        return Err(Failure::unexpected(format!("{accepted} of {expected} groups accepted")));
+    }
+    Ok(())
+}
+
 /// Opens with the first of these schemas that the database takes: one that has grown does not go back.
 pub(super) fn open_with(machine: &Mount, schemas: &[&str]) -> Result<Service, Failure> {
     let mut refused = Failure::unexpected("no schema");
@@ -149,7 +160,11 @@ pub(super) fn open_with(machine: &Mount, schemas: &[&str]) -> Result<Service, Fa
     Err(refused)
 }
 
-pub(super) fn open(machine: &Mount, schema: &str) -> Result<Service, Failure> {
+/// Opens the service over the database on a machine.
+///
+/// # Errors
+/// The typed error of what is opened.
+pub fn open(machine: &Mount, schema: &str) -> Result<Service, Failure> {
     let options = SqliteOptions {
         vfs: Some(machine.name().to_owned()),
         witness: Some("witness".to_owned()),
@@ -180,7 +195,8 @@ pub(super) fn problem(problem: Problem) -> Failure {
     Failure { code: problem.code.as_str().to_owned(), message: format!("{problem:?}") }
 }
 
-pub(super) fn who() -> Principal {
+/// Who asks.
+pub fn who() -> Principal {
     Principal { tenant: "acme".to_owned(), sub: "somebody".to_owned(), device: None }
 }
 

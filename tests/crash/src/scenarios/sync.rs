@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::json;
 use serde_json::value::RawValue;
 use turnstone::transport::StaticToken;
-use turnstone::{Clock, Durability, Error, Remote, Store, Tx, Value};
+use turnstone::{Durability, Error, Options, Remote, Store, Tx, Value};
 use turnstone_protocol::wire::PushRequest;
 use turnstone_protocol::{DeviceId, Gid, Hlc, Incarnation};
 use turnstone_vfs::{DiskImage, Mount};
@@ -17,6 +17,7 @@ use super::server;
 use crate::dump;
 use crate::link::Slot;
 use crate::scenario::{Failure, Scenario, Session};
+use crate::time::Time;
 
 const ACTIONS: usize = 12;
 /// The action from which on the server, and the one from which on the client runs the grown schema.
@@ -66,21 +67,27 @@ impl Scenario for Syncs {
         self.victim == Victim::Server || self.durability == Durability::Power
     }
 
+    fn repeatable(&self) -> bool {
+        self.durable()
+    }
+
     fn actions(&self) -> usize {
         ACTIONS
     }
 
     fn atomic(&self, i: usize) -> bool {
-        !is_sync(i)
+        !is_sync(i) && i != CLIENT_GROWS_AT
     }
 
     fn open<'a>(&self, machines: &'a [Mount]) -> Result<Box<dyn Session + 'a>, Failure> {
         let [client, server] = machines else {
             return Err(Failure::unexpected("two machines are needed"));
         };
-        let clock = Clock::manual(NOW_MS);
+        let time = Arc::new(Time::new(NOW_MS)?);
         let mut running =
-            Running { client, server, scenario: self.clone(), slot: Slot::default(), clock, store: None, at: 0 };
+            Running { client, server, scenario: self.clone(), slot: Slot::default(), time, store: None, at: 0 };
+        let time = Arc::clone(&running.time);
+        let _inside = time.enter();
         running.start_server(None)?;
         running.start_client(None)?;
         Ok(Box::new(running))
@@ -104,7 +111,7 @@ struct Running<'a> {
     server: &'a Mount,
     scenario: Syncs,
     slot: Slot,
-    clock: Clock,
+    time: Arc<Time>,
     store: Option<(Store, bool)>,
     /// How far the clocks have come.
     at: u64,
@@ -127,6 +134,7 @@ impl Running<'_> {
         if let Some((store, _)) = self.store.take() {
             // It is closed whatever it says; what it says may be the fault.
             let _ = store.close();
+            self.time.settle();
         }
         let grown = match grown {
             Some(grown) => grown,
@@ -135,8 +143,9 @@ impl Running<'_> {
         let schema = if grown { GROWN } else { SCHEMA };
         let life = NEXT_LIFE.fetch_add(1, Ordering::Relaxed);
         let remote = Remote::custom(self.slot.transport(server::who()), StaticToken::new("token"));
-        let times = (&self.clock, life);
-        let store = client::open(self.client, schema, self.scenario.durability, times, Some(remote))?;
+        let time = (self.time.clock(), life);
+        let more = |options: Options| self.time.drive(options.remote(remote));
+        let store = client::open_with(self.client, schema, self.scenario.durability, time, more)?;
         self.store = Some((store, grown));
         Ok(())
     }
@@ -151,14 +160,15 @@ impl Running<'_> {
     /// Moves all clocks on, past every back-off.
     fn later(&mut self) {
         self.at += 600_000;
-        self.clock.advance_ms(600_000);
+        self.time.advance_ms(600_000);
         self.slot.set_now_ms(NOW_MS + self.at);
     }
 
     fn sync(&mut self) -> Result<(), Failure> {
         self.later();
-        let (store, _) = self.store()?;
-        store.sync_blocking().map_err(client::failure)?;
+        self.store()?;
+        let Some((store, _)) = &self.store else { return Err(Failure::unexpected("no store")) };
+        self.time.sync(store)?.map_err(client::failure)?;
         let status = store.status().map_err(client::failure)?;
         if status.pending_groups > 0 {
             return Err(Failure { code: "pending".into(), message: "not everything was sent".into() });
@@ -185,6 +195,8 @@ impl Running<'_> {
 
 impl Session for Running<'_> {
     fn act(&mut self, i: usize) -> Result<(), Failure> {
+        let time = Arc::clone(&self.time);
+        let _inside = time.enter();
         self.later();
         if i == SERVER_GROWS_AT {
             self.start_server(Some(GROWN))?;
@@ -207,15 +219,29 @@ impl Session for Running<'_> {
     }
 
     fn see(&mut self) -> Result<String, Failure> {
+        let time = Arc::clone(&self.time);
+        let _inside = time.enter();
         let (store, grown) = self.store()?;
-        client::rows(store, *grown)
+        let rows = client::rows(store, *grown)?;
+        if self.scenario.victim == Victim::Client {
+            return Ok(rows);
+        }
+        if self.slot.service().is_none() {
+            self.start_server(None)?;
+        }
+        let service = self.slot.service().ok_or_else(|| Failure::unexpected("no server"))?;
+        let hash = service.state_hash(&server::who()).map_err(server::problem)?;
+        Ok(format!("{rows}{} rows, {}", hash.rows, hash.hash))
     }
 
     fn settle(&mut self) -> Result<(), Failure> {
+        let time = Arc::clone(&self.time);
+        let _inside = time.enter();
         if self.slot.service().is_none() {
             self.start_server(None)?;
         }
         self.sync()?;
+        client::whole(&self.store()?.0)?;
         let ours = self.store()?.0.state_hash().map_err(client::failure)?;
         let service = self.slot.service().ok_or_else(|| Failure::unexpected("no server"))?;
         let theirs = service.state_hash(&server::who()).map_err(server::problem)?;

@@ -76,7 +76,7 @@ impl Running<'_> {
         }
         let life = NEXT_LIFE.fetch_add(1, Ordering::Relaxed);
         let schema = if grown { GROWN } else { SCHEMA };
-        let store = client::open(self.machine, schema, self.scenario.durability, (&self.clock, life), None)?;
+        let store = client::open(self.machine, schema, self.scenario.durability, (&self.clock, life))?;
         self.store = Some((store, grown));
         Ok(())
     }
@@ -109,6 +109,10 @@ impl Session for Running<'_> {
         let rows = client::rows(store, *grown)?;
         let status = store.status().map_err(client::failure)?;
         Ok(format!("{rows}{} groups, {} ops", status.pending_groups, status.pending_ops))
+    }
+
+    fn settle(&mut self) -> Result<(), Failure> {
+        client::whole(&self.store()?.0)
     }
 }
 
