@@ -1,50 +1,28 @@
 //! Capture of SQL writes: it compares, it does not listen (rule 21).
 //!
-//! Temporary triggers on the synced tables call a function of this connection with the old row; the first old image
-//! of each row is kept here. Ops are made later, by comparing it with the row as it then is: a failed multi-row
-//! UPDATE, a ROLLBACK TO or `c = c` leave no op. The triggers are made when SQL first writes a table, so writes by
+//! Temporary triggers on the synced tables call a function of this connection with the old row and the new one. Kept of
+//! each row is its first old image, or only the fields that differ for as long as it was merely updated. Ops are made
+//! later, by comparing with the row as it then is: a failed multi-row UPDATE, a ROLLBACK TO or `c = c` leave no op.
+//! What an update wrote is the row as it then is, unless a statement failed and took back what it wrote: from then on,
+//! and for everything but plain updates, the row is read again. The triggers are made when SQL first writes a table, so writes by
 //! the API do not pay for them. Connections of others are stopped by the guard in the tables themselves
 //! (`define.rs`). `core/examples/measure_storage.rs` measures triggers beside a pre-update hook.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
+use rusqlite::types::ValueRef;
 use turnstone_protocol::Value;
 
 use super::tables::{TableSql, Tables};
+use super::touched::{Before, Notes, Touched, Updated, Was, Written};
 use super::value::{quoted, typed};
 use crate::error::Error;
 
 /// How the names of our triggers begin.
 pub(crate) const TRIGGER_PREFIX: &str = "_ts_";
-
-/// The most rows one transaction may touch by SQL, changed or not: bounds memory. More than the ops a group may
-/// have, so that a large UPDATE that changes little goes through.
-const ROWS_MAX: usize = 200_000;
-/// The most bytes of old values kept at once.
-const BYTES_MAX: usize = 256 << 20;
-
-/// A row that SQL touched, as it was before.
-pub(crate) struct Touched {
-    /// The table, by place.
-    pub(crate) table: usize,
-    /// The row id.
-    pub(crate) id: String,
-    /// The row before; none: there was none.
-    pub(crate) before: Option<Before>,
-}
-
-/// A row before SQL touched it.
-#[derive(Clone, PartialEq)]
-pub(crate) struct Before {
-    pub(crate) v: i64,
-    pub(crate) p: Option<i64>,
-    pub(crate) extra: Option<String>,
-    pub(crate) values: Vec<Value>,
-}
 
 /// What the capture triggers noted since it was last taken.
 #[derive(Clone)]
@@ -55,14 +33,6 @@ pub(crate) struct Capture {
 struct Shared {
     on: AtomicBool,
     notes: Mutex<Notes>,
-}
-
-#[derive(Default)]
-struct Notes {
-    rows: Vec<Touched>,
-    known: HashMap<(usize, String), ()>,
-    bytes: usize,
-    refused: Option<Error>,
 }
 
 impl Capture {
@@ -99,12 +69,14 @@ impl Capture {
         self.shared.notes().rows.is_empty()
     }
 
-    /// Takes what was noted, in the order it was first touched.
-    pub(crate) fn take(&self) -> Vec<Touched> {
-        let mut notes = self.shared.notes();
-        notes.known.clear();
-        notes.bytes = 0;
-        std::mem::take(&mut notes.rows)
+    /// Takes what was noted, in the order it was first touched, and whether what updates wrote must be read again.
+    pub(crate) fn take(&self) -> (Vec<Touched>, bool) {
+        self.shared.notes().take()
+    }
+
+    /// Notes that a statement failed: what it wrote may have been taken back.
+    pub(crate) fn doubt(&self) {
+        self.shared.notes().doubtful = true;
     }
 
     /// Why a trigger stopped the last statement.
@@ -116,27 +88,6 @@ impl Capture {
 impl Shared {
     fn notes(&self) -> std::sync::MutexGuard<'_, Notes> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn note(
-        &self,
-        table: usize,
-        id: &str,
-        before: impl FnOnce() -> Result<Option<Before>, Error>,
-    ) -> Result<(), Error> {
-        let mut notes = self.notes();
-        let key = (table, id.to_owned());
-        if notes.known.contains_key(&key) {
-            return Ok(());
-        }
-        let before = before()?;
-        notes.bytes += before.as_ref().map_or(0, |row| row.values.iter().map(Value::byte_len).sum::<usize>());
-        if notes.rows.len() >= ROWS_MAX || notes.bytes > BYTES_MAX {
-            return Err(Error::GroupTooLarge { what: "rows touched by SQL", found: notes.rows.len(), max: ROWS_MAX });
-        }
-        notes.rows.push(Touched { table, id: key.1.clone(), before });
-        notes.known.insert(key, ());
-        Ok(())
     }
 }
 
@@ -153,14 +104,18 @@ pub(crate) const GUARD: &str = "write_this_table_through_turnstone_only";
 /// Makes the capture triggers of a table on this connection. They are temporary: gone with it.
 pub(crate) fn install_triggers(conn: &Connection, table: &TableSql) -> Result<(), Error> {
     let TableSql { index, quoted: name, .. } = table;
-    let columns: String = table.columns.iter().map(|column| format!(", OLD.{}", quoted(column))).collect();
+    let columns = table.columns.iter().map(|column| quoted(column));
+    let (mut old, mut both) = (String::from("OLD._v, OLD._p, OLD._extra"), String::new());
+    for column in columns {
+        old.push_str(&format!(", OLD.{column}"));
+        both.push_str(&format!(", OLD.{column}, NEW.{column}"));
+    }
     let trigger = |event: &str| quoted(&format!("{TRIGGER_PREFIX}capture_{}_{event}", table.def.name));
-    let old = format!("OLD._v, OLD._p, OLD._extra{columns}");
     conn.execute_batch(&format!(
         "CREATE TEMP TRIGGER IF NOT EXISTS {} AFTER INSERT ON main.{name}
          BEGIN SELECT _ts_inserted({index}, NEW.id, NEW._v, NEW._p, NEW._extra); END;
          CREATE TEMP TRIGGER IF NOT EXISTS {} AFTER UPDATE ON main.{name}
-         BEGIN SELECT _ts_updated({index}, OLD.id, {old}, NEW.id); END;
+         BEGIN SELECT _ts_updated({index}, OLD.id, OLD._v, OLD._p, OLD._extra, OLD.rowid, NEW.id{both}); END;
          CREATE TEMP TRIGGER IF NOT EXISTS {} AFTER DELETE ON main.{name}
          BEGIN SELECT _ts_deleted({index}, OLD.id, {old}); END;",
         trigger("insert"),
@@ -180,21 +135,92 @@ fn inserted(shared: &Shared, tables: &Tables, arguments: &Context<'_>) -> Result
     if hidden != (0, None, None) {
         return Err(HIDDEN);
     }
-    shared.note(table.index, id, || Ok(None))
+    let mut notes = shared.notes();
+    match notes.find(table.index, id) {
+        Ok(_) => Ok(()),
+        Err(key) => notes.enter(key, Touched { table: table.index, id: id.to_owned(), was: Was::Nothing }, 0),
+    }
 }
 
 fn updated(shared: &Shared, tables: &Tables, arguments: &Context<'_>) -> Result<(), Error> {
     let (table, id) = row_of(tables, arguments)?;
-    let now = arguments.get_raw(arguments.len().saturating_sub(1)).as_str().map_err(|_| ARGUMENTS)?;
-    if now != id {
+    if arguments.get_raw(6).as_str().map_err(|_| ARGUMENTS)? != id {
         return Err(ID_CHANGED);
     }
-    shared.note(table.index, id, || before(table, arguments).map(Some))
+    let mut notes = shared.notes();
+    match notes.find(table.index, id) {
+        Err(key) => {
+            let mut row = Updated {
+                rowid: raw(arguments, 5)?,
+                v: raw(arguments, 2)?,
+                p: raw(arguments, 3)?,
+                extra: raw(arguments, 4)?,
+                fields: Vec::new(),
+                bytes: 0,
+            };
+            let bytes = row.write(table, arguments)?;
+            notes.enter(key, Touched { table: table.index, id: id.to_owned(), was: Was::Updated(row) }, bytes)
+        }
+        Ok(place) => {
+            let Some(Touched { was: Was::Updated(row), .. }) = notes.rows.get_mut(place) else { return Ok(()) };
+            let bytes = row.write(table, arguments)?;
+            notes.keep(bytes)
+        }
+    }
 }
 
 fn deleted(shared: &Shared, tables: &Tables, arguments: &Context<'_>) -> Result<(), Error> {
     let (table, id) = row_of(tables, arguments)?;
-    shared.note(table.index, id, || before(table, arguments).map(Some))
+    let mut notes = shared.notes();
+    let place = notes.find(table.index, id);
+    if let Ok(place) = place
+        && let Some(Touched { was: Was::Nothing | Was::Whole(_), .. }) = notes.rows.get(place)
+    {
+        return Ok(());
+    }
+    let before = before(table, arguments)?;
+    let bytes = before.values.iter().map(Value::byte_len).sum();
+    match place {
+        Err(key) => notes.enter(key, Touched { table: table.index, id: id.to_owned(), was: Was::Whole(before) }, bytes),
+        Ok(place) => {
+            notes.keep(bytes)?;
+            if let Some(touched) = notes.rows.get_mut(place)
+                && let Was::Updated(row) = std::mem::replace(&mut touched.was, Was::Nothing)
+            {
+                touched.was = Was::Whole(row.before(before.values));
+            }
+            Ok(())
+        }
+    }
+}
+
+impl Updated {
+    /// Notes what one more update wrote; returns the bytes that takes.
+    fn write(&mut self, table: &TableSql, arguments: &Context<'_>) -> Result<usize, Error> {
+        let mut kept = 0;
+        self.bytes = 0;
+        for (at, field) in table.def.fields.iter().enumerate() {
+            let (was, now) = (arguments.get_raw(7 + 2 * at), arguments.get_raw(8 + 2 * at));
+            self.bytes += match now {
+                ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len(),
+                _ => 8,
+            };
+            if was == now {
+                continue;
+            }
+            let now = typed(field.kind, now)?;
+            kept += now.byte_len();
+            match self.fields.iter_mut().find(|written| written.at == at) {
+                Some(written) => written.now = now,
+                None => {
+                    let was = typed(field.kind, was)?;
+                    kept += was.byte_len();
+                    self.fields.push(Written { at, was, now });
+                }
+            }
+        }
+        Ok(kept)
+    }
 }
 
 fn row_of<'a>(tables: &'a Tables, arguments: &'a Context<'_>) -> Result<(&'a TableSql, &'a str), Error> {

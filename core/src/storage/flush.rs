@@ -1,12 +1,13 @@
 //! From touched rows to ops: what SQL did is what differs now (rule 21).
 
-use rusqlite::params;
+use turnstone_protocol::limits::ROW_BYTES_MAX;
 use turnstone_protocol::{Fields, Value};
 
 use super::body::{self, Change};
-use super::capture::{Before, Touched};
+
 use super::edit::{self, Held, check_id, check_row_bytes};
 use super::tables::TableSql;
+use super::touched::{Before, Touched, Updated, Was, Written};
 use super::tx::Tx;
 use super::value::{Bound, quoted};
 use crate::error::Error;
@@ -21,21 +22,74 @@ impl<'a> Tx<'a> {
         if self.state.capture.is_empty() {
             return Ok(());
         }
-        let touched = self.state.capture.take();
-        self.broken_by(|tx| touched.into_iter().try_for_each(|touched| tx.settle(touched)))
+        let (touched, doubtful) = self.state.capture.take();
+        self.broken_by(|tx| touched.into_iter().try_for_each(|touched| tx.settle(touched, doubtful)))
     }
 
-    fn settle(&mut self, touched: Touched) -> Result<(), Error> {
+    fn settle(&mut self, touched: Touched, doubtful: bool) -> Result<(), Error> {
         let table = self.setup.tables.at(touched.table)?;
-        match (touched.before, self.held(table, &touched.id)?) {
-            (None, None) => Ok(()),
-            (None, Some(now)) => self.settle_created(table, &touched.id, now),
-            (Some(before), None) => {
+        let was = match touched.was {
+            Was::Updated(row) if !doubtful && !table.is_whole() && row.bytes < ROW_BYTES_MAX / 8 => {
+                return self.settle_updated(table, &touched.id, row);
+            }
+            was => was,
+        };
+        match (was, self.held(table, &touched.id)?) {
+            (Was::Nothing, None) => Ok(()),
+            (Was::Nothing, Some(now)) => self.settle_created(table, &touched.id, now),
+            (Was::Whole(before), None) => {
                 let Before { v, p, extra, values } = before;
                 self.log_delete(table, &touched.id, v, p, extra.as_deref(), &values)
             }
-            (Some(before), Some(now)) => self.settle_changed(table, &touched.id, before, now),
+            (Was::Whole(before), Some(now)) => self.settle_changed(table, &touched.id, before, now),
+            (Was::Updated(_), None) => Err(Error::Internal { what: "an updated row is not there" }),
+            (Was::Updated(row), Some(now)) => {
+                let before = row.before(now.values.clone());
+                self.settle_changed(table, &touched.id, before, now)
+            }
         }
+    }
+
+    /// The usual case: SQL did nothing to the row but update it, and what it wrote is what the row holds.
+    fn settle_updated(&mut self, table: &'a TableSql, id: &str, row: Updated) -> Result<(), Error> {
+        debug_assert!(self.is_as_written(table, id, &row), "a row is not as its last update wrote it");
+        let mut changes = vec![Change::Keep; table.defaults.len()];
+        let mut rewritten = Vec::new();
+        for Written { at, was, now } in row.fields {
+            if was == now {
+                continue;
+            }
+            let new = table.admit(at, now.clone(), self.setup.options.value_bytes_max)?;
+            if new != now || is_negative_zero(&now) {
+                rewritten.push((at, new.clone()));
+            }
+            if let Some(change) = changes.get_mut(at).filter(|_| new != was) {
+                *change = edit::edit(table, at, new, &was)?;
+            }
+        }
+        let hidden = (row.v, row.p, row.extra.as_deref());
+        if changes.iter().all(|change| *change == Change::Keep) {
+            return if rewritten.is_empty() {
+                Ok(())
+            } else {
+                self.write_hidden(table, row.rowid, hidden, true, &rewritten)
+            };
+        }
+        self.state.body.clear();
+        body::write_edit(&mut self.state.body, "update", table, id, row.v.cast_unsigned(), &changes, &Fields::new());
+        self.draft.check_room(self.state.body.len())?;
+        let undo = body::write_undo(table, &changes);
+        let hidden = (row.v, Some(self.draft.next_op()), row.extra.as_deref());
+        self.write_hidden(table, row.rowid, hidden, false, &rewritten)?;
+        self.log(table, id, row.p, undo.as_deref())
+    }
+
+    /// Says whether the table holds what the updates of a row were seen to write.
+    fn is_as_written(&self, table: &TableSql, id: &str, row: &Updated) -> bool {
+        let Ok(Some(held)) = self.held(table, id) else { return false };
+        let same = |written: &Written| held.values.get(written.at).is_some_and(|value| *value == written.now);
+        (held.rowid, held.v, held.p, &held.extra) == (row.rowid, row.v, row.p, &row.extra)
+            && row.fields.iter().all(same)
     }
 
     fn settle_created(&mut self, table: &'a TableSql, id: &str, mut now: Held) -> Result<(), Error> {
@@ -62,7 +116,7 @@ impl<'a> Tx<'a> {
                 .execute([&table.def.name, id])?;
         }
         let hidden = (v, Some(self.draft.next_op()), None);
-        self.write_hidden(table, &now, hidden, v != 0, &rewritten)?;
+        self.write_hidden(table, now.rowid, hidden, v != 0, &rewritten)?;
         self.log(table, id, prev, None)
     }
 
@@ -78,7 +132,7 @@ impl<'a> Tx<'a> {
         if changes.iter().all(|change| *change == Change::Keep) {
             let hidden = (before.v, before.p, before.extra.as_deref());
             if replaced || !rewritten.is_empty() {
-                self.write_hidden(table, &now, hidden, true, &rewritten)?;
+                self.write_hidden(table, now.rowid, hidden, true, &rewritten)?;
             }
             return Ok(());
         }
@@ -90,17 +144,22 @@ impl<'a> Tx<'a> {
         self.check_grown(table, &now, &changes)?;
         let undo = body::write_undo(table, &changes);
         let hidden = (held.v, Some(self.draft.next_op()), held.extra.as_deref());
-        self.write_hidden(table, &now, hidden, replaced, &rewritten)?;
+        self.write_hidden(table, now.rowid, hidden, replaced, &rewritten)?;
         self.log(table, id, held.p, undo.as_deref())
     }
 
     /// Gives the values their types, as the API does; names the places where that changed what the table holds.
-    fn admit_all(&self, table: &TableSql, now: &mut Held, wanted: impl Fn(usize) -> bool) -> Result<Vec<usize>, Error> {
+    fn admit_all(
+        &self,
+        table: &TableSql,
+        now: &mut Held,
+        wanted: impl Fn(usize) -> bool,
+    ) -> Result<Vec<(usize, Value)>, Error> {
         let mut rewritten = Vec::new();
         for (at, value) in now.values.iter_mut().enumerate().filter(|(at, _)| wanted(*at)) {
             let admitted = table.admit(at, value.clone(), self.setup.options.value_bytes_max)?;
             if admitted != *value || is_negative_zero(value) {
-                rewritten.push(at);
+                rewritten.push((at, admitted.clone()));
                 *value = admitted;
             }
         }
@@ -119,34 +178,44 @@ impl<'a> Tx<'a> {
     /// Writes the hidden columns of a row that SQL wrote, and values in the form they are sent in.
     fn write_hidden(
         &mut self,
-        table: &TableSql,
-        now: &Held,
+        table: &'a TableSql,
+        rowid: i64,
         (v, p, extra): (i64, Option<i64>, Option<&str>),
         all: bool,
-        rewritten: &[usize],
+        rewritten: &[(usize, Value)],
     ) -> Result<(), Error> {
         if !all && rewritten.is_empty() {
-            self.conn.prepare_cached(&table.link)?.execute(params![now.rowid, p])?;
-            return Ok(());
+            return self.link(table, rowid, p);
         }
         let mut sql = format!("UPDATE {} SET _v = ?2, _p = ?3, _extra = ?4", table.quoted);
-        for (n, at) in rewritten.iter().enumerate() {
+        for (n, (at, _)) in rewritten.iter().enumerate() {
             if let Some(column) = table.columns.get(*at) {
                 sql.push_str(&format!(", {} = ?{}", quoted(column), n + 5));
             }
         }
         sql.push_str(" WHERE rowid = ?1");
         let mut update = self.conn.prepare_cached(&sql)?;
-        update.raw_bind_parameter(1, now.rowid)?;
+        update.raw_bind_parameter(1, rowid)?;
         update.raw_bind_parameter(2, v)?;
         update.raw_bind_parameter(3, p)?;
         update.raw_bind_parameter(4, extra)?;
-        for (n, at) in rewritten.iter().enumerate() {
-            if let Some(value) = now.values.get(*at) {
-                update.raw_bind_parameter(n + 5, Bound(value))?;
-            }
+        for (n, (_, value)) in rewritten.iter().enumerate() {
+            update.raw_bind_parameter(n + 5, Bound(value))?;
         }
         update.raw_execute()?;
+        Ok(())
+    }
+
+    /// Names the newest op of a row.
+    fn link(&mut self, table: &'a TableSql, rowid: i64, p: Option<i64>) -> Result<(), Error> {
+        let kept = self.link.as_ref().is_some_and(|(index, _)| *index == table.index);
+        if !kept {
+            self.link = Some((table.index, self.conn.prepare_cached(&table.link)?));
+        }
+        let Some((_, link)) = &mut self.link else { return Err(Error::Internal { what: "no link statement" }) };
+        link.raw_bind_parameter(1, rowid)?;
+        link.raw_bind_parameter(2, p)?;
+        link.raw_execute()?;
         Ok(())
     }
 }

@@ -33,6 +33,7 @@ mod system;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod touched;
 mod transact;
 mod tx;
 mod value;

@@ -42,6 +42,9 @@ impl<'a> Tx<'a> {
             Some(refused) => Err(refused),
             None => gate.explain(done),
         };
+        if done.is_err() {
+            self.state.capture.doubt();
+        }
         match plan.savepoint {
             None => drop(statement),
             // Not kept: the next one must pass the gate again, which is how it is noticed.

@@ -26,6 +26,8 @@ pub struct Tx<'a> {
     pub(super) append: Option<CachedStatement<'a>>,
     /// The statement that inserts into the table written last.
     pub(super) insert: Option<(usize, CachedStatement<'a>)>,
+    /// The statement that names the newest op of a row of the table settled last.
+    pub(super) link: Option<(usize, CachedStatement<'a>)>,
 }
 
 impl<'a> Tx<'a> {
@@ -41,6 +43,7 @@ impl<'a> Tx<'a> {
             result: None,
             append: None,
             insert: None,
+            link: None,
         }
     }
 

@@ -79,6 +79,9 @@ impl Table {
     pub fn typed(&self, fields: Fields) -> Fields {
         let typed = |(name, value): (String, Value)| {
             let Some(field) = self.field(&name) else { return (name, value) };
+            if has_form(field.kind, &value) {
+                return (name, value);
+            }
             match field.admit_within(value.clone(), usize::MAX) {
                 Ok(value) => (name, value),
                 Err(_) => (name, value),
@@ -104,6 +107,17 @@ pub(crate) fn admit_unknown(value: Value, bytes_max: usize) -> Result<Value, Val
         value => value,
     };
     within(value, bytes_max)
+}
+
+/// Whether a value is in the form of its kind already, so that admitting it could only give or leave it as it is.
+fn has_form(kind: Kind, value: &Value) -> bool {
+    match (kind, value) {
+        (Kind::Text, Value::Text(_))
+        | (Kind::Integer | Kind::Timestamp, Value::Int(_))
+        | (Kind::Boolean, Value::Bool(_)) => true,
+        (Kind::Real, Value::Real(real)) => *real != 0.0,
+        _ => false,
+    }
 }
 
 fn within(value: Value, bytes_max: usize) -> Result<Value, ValueError> {
