@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use rusqlite::{OptionalExtension, params};
 use turnstone_engine::oplog::GroupState;
-use turnstone_protocol::{Gid, Op};
+use turnstone_protocol::schema::Table;
+use turnstone_protocol::{Gid, Op, Value};
 
 use super::log;
 use crate::error::Error;
@@ -20,33 +21,44 @@ struct Link {
     prev: Option<i64>,
 }
 
-/// The undecided groups a group follows on: those that wrote its rows, or rows its fields refer to, before it.
-pub(super) fn undecided(sys: &SystemTx<'_>, grp: i64, first_op: i64, ops: i64) -> Result<Vec<Gid>, Error> {
+/// What a group follows on.
+#[derive(Default)]
+pub(super) struct Earlier {
+    /// The undecided groups that wrote its rows, or rows its fields refer to, before it.
+    pub(super) gids: Vec<Gid>,
+    /// Whether there is one among them that is held back.
+    pub(super) beside_held: bool,
+}
+
+/// What a group follows on.
+pub(super) fn undecided(sys: &SystemTx<'_>, grp: i64, first_op: i64, ops: i64) -> Result<Earlier, Error> {
     let mut before = BTreeSet::new();
+    let mut held = false;
     let mut found =
         sys.conn().prepare_cached("SELECT prev, tbl, body FROM _ts_ops WHERE op >= ?1 AND op < ?2 ORDER BY op")?;
     let mut rows = found.query([first_op, first_op + ops])?;
     while let Some(row) = rows.next()? {
         if let Some(prev) = row.get(0)? {
-            before.extend(predecessor(sys, grp, prev)?);
+            before.extend(predecessor(sys, grp, prev, &mut held)?);
         }
         let table = row.get_ref(1)?.as_str().map_err(|_| Error::Corrupt)?;
         for (target, id) in references(sys, table, row.get_ref(2)?.as_str().map_err(|_| Error::Corrupt)?)? {
             if let Some((Some(head), _)) = sys.head(&target, &id)? {
-                before.extend(predecessor(sys, grp, head)?);
+                before.extend(predecessor(sys, grp, head, &mut held)?);
             }
         }
     }
-    Ok(before.into_iter().map(|(_, gid)| gid).collect())
+    Ok(Earlier { gids: before.into_iter().map(|(_, gid)| gid).collect(), beside_held: held })
 }
 
 /// The newest undecided group before `grp` along a row's ops, from `op` back. One that is held back or dead is passed
 /// over: what builds on it is held back too, and everything else need not wait for it.
-fn predecessor(sys: &SystemTx<'_>, grp: i64, op: i64) -> Result<Option<(i64, Gid)>, Error> {
+fn predecessor(sys: &SystemTx<'_>, grp: i64, op: i64, held: &mut bool) -> Result<Option<(i64, Gid)>, Error> {
     let mut next = Some(op);
     while let Some(op) = next {
         let Some(link) = link(sys, op)? else { return Ok(None) };
         let earlier = link.grp < grp;
+        *held |= link.state.is_held_back();
         match link.state {
             GroupState::New | GroupState::Sent | GroupState::Unheard if earlier => {
                 return Ok(Some((link.grp, link.gid)));
@@ -76,21 +88,25 @@ fn link(sys: &SystemTx<'_>, op: i64) -> Result<Option<Link>, Error> {
     Ok(link)
 }
 
-/// The rows an op's fields refer to. Most tables declare no reference, and their ops are not even read.
+/// The rows an op's fields refer to, read from its body. Most tables declare no reference, and their ops are not even read.
 fn references(sys: &SystemTx<'_>, table: &str, body: &str) -> Result<Vec<(String, String)>, Error> {
     let Some(table) = sys.schema().table(table) else { return Ok(Vec::new()) };
     if table.fields.iter().all(|field| field.references.is_none()) {
         return Ok(Vec::new());
     }
     let op: Op = serde_json::from_str(body).map_err(|_| Error::Corrupt)?;
+    Ok(referred(table, &op))
+}
+
+/// The rows an op's fields refer to.
+pub(super) fn referred(table: &Table, op: &Op) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for field in &table.fields {
-        if let (Some(target), Some(turnstone_protocol::Value::Text(id))) = (&field.references, op.set.get(&field.name))
-        {
+        if let (Some(target), Some(Value::Text(id))) = (&field.references, op.set.get(&field.name)) {
             found.push((target.clone(), id.clone()));
         }
     }
-    Ok(found)
+    found
 }
 
 /// The decided groups of an earlier incarnation whose changes an op made without naming them: under a new

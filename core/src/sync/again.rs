@@ -30,6 +30,15 @@ pub(super) fn rebased(sys: &SystemTx<'_>, ops: Vec<Op>) -> Result<Option<Vec<Op>
     Ok(Some(again))
 }
 
+/// An op with its values typed where the schema knows the field.
+pub(super) fn typed(sys: &SystemTx<'_>, mut op: Op) -> Op {
+    if let Some(table) = sys.schema().table(&op.table) {
+        op.set = table.typed(op.set);
+        op.was = table.typed(op.was);
+    }
+    op
+}
+
 /// Writes ops as a new group and lays them over their rows. Gives its number.
 pub(super) fn append(sys: &mut SystemTx<'_>, gid: Gid, replaces: Option<Gid>, ops: &[Op]) -> Result<i64, Error> {
     let mut rows = Rows::default();
@@ -54,7 +63,7 @@ pub(super) fn append(sys: &mut SystemTx<'_>, gid: Gid, replaces: Option<Gid>, op
     Ok(grp)
 }
 
-/// The gid of the group that stands for a sent one while it is held back. It follows from the gid of that one, which
+/// The gid of the group that stands for a sent one that was held back. It follows from the gid of that one, which
 /// was random, and there is never a second.
 pub(super) fn follow_up(gid: Gid) -> Gid {
     let mut hash = Sha256::new();

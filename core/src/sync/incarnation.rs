@@ -15,7 +15,7 @@ pub(crate) fn new_incarnation(sys: &mut SystemTx<'_>, incarnation: Incarnation) 
     let low = log::low(sys)?;
     let newest: Option<i64> = conn.query_row("SELECT max(grp) FROM _ts_groups", [], |row| row.get(0))?;
     let mut found = conn.prepare(
-        "SELECT grp, first_op, ops, after FROM _ts_groups WHERE grp >= ?1 AND state IN (1, 5, 7) \
+        "SELECT grp, first_op, ops, after FROM _ts_groups WHERE grp >= ?1 AND state IN (1, 5, 7, 8) \
          ORDER BY grp",
     )?;
     let rows = found.query_map([low], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
@@ -71,7 +71,7 @@ pub(crate) fn rewind(sys: &mut SystemTx<'_>, expected: u64) -> Result<bool, Erro
     Ok(true)
 }
 
-const DECIDED: [GroupState; 3] = [GroupState::Decided, GroupState::Gone, GroupState::Dead];
+const DECIDED: [GroupState; 4] = [GroupState::Decided, GroupState::Gone, GroupState::Dead, GroupState::Parked];
 
 /// Makes everything the log holds sendable again. The caller takes a new incarnation next, which gives it its seqs.
 pub(super) fn send_all_again(sys: &mut SystemTx<'_>) -> Result<(), Error> {
@@ -88,6 +88,8 @@ fn send_again(sys: &mut SystemTx<'_>, heads: &[log::Head]) -> Result<(), Error> 
             GroupState::Gone => GroupState::Unheard,
             // It was never sent.
             _ if head.attempts == 0 => continue,
+            // It is held back: its void is to be confirmed once more.
+            GroupState::Parked => GroupState::Held,
             // It was refused; the server must not change its mind on a group whose letter a person has seen.
             _ => GroupState::Voiding,
         };

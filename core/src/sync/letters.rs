@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Row as SqlRow, params};
 use serde::{Deserialize, Serialize};
 use turnstone_engine::oplog::GroupState;
-use turnstone_protocol::{Code, Gid, Op};
+use turnstone_protocol::{Code, Gid, Op, OpKind};
 
 use super::log::{self, Head};
 use super::report::{DeadLetter, RetryRefused};
@@ -76,6 +76,7 @@ pub(super) fn withdraw(sys: &mut SystemTx<'_>, head: &Head, rows: &mut Rows) -> 
                 GroupState::New | GroupState::Parked => GroupState::Dead,
                 // Sent: the server refuses it, which is still to be heard. Until then it must not count twice.
                 GroupState::Sent => GroupState::Unheard,
+                GroupState::Held => GroupState::Voiding,
                 _ => continue,
             };
             take_out(sys, &again, rows)?;
@@ -145,26 +146,54 @@ pub(crate) fn retry_dead_letter(
     }
     // What was held back just now is off the rows: this is what the letter is based on.
     let Some(ops) = again::rebased(sys, letter.ops.clone())? else { return Ok(Err(RetryRefused::RowGone)) };
+    let parked = park::parked_on(sys, &letter.ops)?;
+    let before = log::newest(sys)?;
     again::append(sys, gid, replaces, &ops)?;
-    for parked in park::parked_on(sys, &letter.ops)? {
-        follow(sys, &parked, next_gid())?;
+    for parked in parked {
+        follow(sys, &parked, before, next_gid())?;
     }
     log::advance_low(sys)?;
     sys.touched_sync();
     Ok(Ok(()))
 }
 
-/// Writes a group that was held back again, behind the one it builds on.
-fn follow(sys: &mut SystemTx<'_>, parked: &Head, gid: Gid) -> Result<(), Error> {
+/// Writes a group that was held back again, behind the one it builds on. `before` is the newest group that is older
+/// than what is written now.
+fn follow(sys: &mut SystemTx<'_>, parked: &Head, before: i64, gid: Gid) -> Result<(), Error> {
     let ops = log::ops(sys, parked)?;
+    let overtaken = overtaken(sys, parked, &ops, before)?;
     // Its ops must be off the rows before they are meant again on top of what they build on.
     leave_fold(sys, parked)?;
-    log::move_to(sys, parked, GroupState::Dead, None)?;
-    match again::rebased(sys, ops.iter().map(|op| op.body.clone()).collect())? {
-        Some(meant) => again::append(sys, gid, parked.replaces, &meant).map(|_| ()),
+    let (to, replaces) = match parked.state {
+        GroupState::Held => (GroupState::Voiding, Some(parked.gid)),
+        _ if parked.attempts > 0 => (GroupState::Dead, Some(parked.gid)),
+        _ => (GroupState::Dead, parked.replaces),
+    };
+    log::move_to(sys, parked, to, None)?;
+    let again = if overtaken { None } else { again::rebased(sys, ops.iter().map(|op| op.body.clone()).collect())? };
+    match again {
+        Some(meant) => again::append(sys, gid, replaces, &meant).map(|_| ()),
         None => {
-            let refusal = Refusal { code: &Code::RowPurged, fields: &[], at_ms: sys.now().wall_ms };
-            file_group(sys, parked, &ops, &refusal)
+            let code = if overtaken { Code::RowDeleted } else { Code::RowPurged };
+            file_group(sys, parked, &ops, &Refusal { code: &code, fields: &[], at_ms: sys.now().wall_ms })
         }
     }
+}
+
+/// Whether this device has deleted a row of a group since, or made it anew: meant again, the older change would undo
+/// that. Reads the log from the group on: for rare events only.
+fn overtaken(sys: &SystemTx<'_>, parked: &Head, ops: &[LoggedOp], before: i64) -> Result<bool, Error> {
+    let mut later = sys.conn().prepare_cached(
+        "SELECT o.op FROM _ts_ops o JOIN _ts_groups g ON g.grp = o.grp \
+         WHERE o.op >= ?1 AND o.grp <= ?2 AND g.state IN (0, 1, 2, 3, 7) AND o.tbl = ?3 AND o.row_id = ?4",
+    )?;
+    let from = parked.first_op + parked.ops;
+    for op in ops {
+        for number in later.query_map(params![from, before, op.body.table, op.body.id], |row| row.get(0))? {
+            if sys.op(number?)?.is_some_and(|later| later.body.kind != OpKind::Update) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }

@@ -80,9 +80,10 @@ fn filtered(rows: impl Iterator<Item = rusqlite::Result<Head>>, states: &[GroupS
     Ok(heads)
 }
 
-/// The groups that are held back, in local order.
+/// The groups that are held back, in local order. None, in an ordinary life.
 pub(super) fn parked(sys: &SystemTx<'_>) -> Result<Vec<Head>, Error> {
-    let mut found = sys.conn().prepare_cached(&format!("{HEAD} WHERE state IN (5, 6) AND state = 6 ORDER BY grp"))?;
+    let mut found =
+        sys.conn().prepare_cached(&format!("{HEAD} WHERE state IN (5, 6, 8) AND state <> 5 ORDER BY grp"))?;
     let rows = found.query_map([], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -187,7 +188,9 @@ pub(super) fn advance_low(sys: &mut SystemTx<'_>) -> Result<(), Error> {
     let low = low(sys)?;
     let waiting: Option<i64> = sys
         .conn()
-        .prepare_cached("SELECT grp FROM _ts_groups WHERE grp >= ?1 AND state IN (0, 1, 5, 6, 7) ORDER BY grp LIMIT 1")?
+        .prepare_cached(
+            "SELECT grp FROM _ts_groups WHERE grp >= ?1 AND state IN (0, 1, 5, 6, 7, 8) ORDER BY grp LIMIT 1",
+        )?
         .query_row([low], |row| row.get(0))
         .optional()?;
     let next = match waiting {
@@ -202,7 +205,8 @@ pub(super) fn lower_low(sys: &mut SystemTx<'_>, grp: i64) -> Result<(), Error> {
     if grp < low(sys)? { sys.set_meta(Key::LowGroup, Some(grp)) } else { Ok(()) }
 }
 
-fn newest(sys: &SystemTx<'_>) -> Result<i64, Error> {
+/// The newest group.
+pub(super) fn newest(sys: &SystemTx<'_>) -> Result<i64, Error> {
     let newest: Option<i64> =
         sys.conn().prepare_cached("SELECT max(grp) FROM _ts_groups")?.query_row([], |row| row.get(0))?;
     Ok(newest.unwrap_or(0))

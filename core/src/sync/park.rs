@@ -6,9 +6,9 @@ use rusqlite::params;
 use turnstone_engine::oplog::{GroupState, builds_on};
 use turnstone_protocol::{Gid, Op, OpKind};
 
+use super::after::referred;
 use super::log::{self, Head};
-use super::verdicts::leave_fold;
-use super::{again, seal};
+use super::{again, letters, seal};
 use crate::error::Error;
 use crate::storage::{LoggedOp, SystemTx};
 
@@ -96,7 +96,7 @@ pub(super) fn unblock(sys: &mut SystemTx<'_>, head: &Head, by: &[Gid]) -> Result
 }
 
 const fn is_given_up(head: &Head) -> bool {
-    matches!(head.state, GroupState::Dead | GroupState::Voiding | GroupState::Parked)
+    matches!(head.state, GroupState::Dead | GroupState::Voiding) || head.state.is_held_back()
 }
 
 /// Before a group that was given up is meant again, behind everything written since: nothing that is sent may go on
@@ -127,7 +127,7 @@ fn without(
     while let Some(other) = given_up.pop() {
         let theirs = log::ops(sys, &other)?;
         if mine.iter().any(|mine| theirs.iter().any(|their| builds_on(sys.schema(), &mine.body, &their.body))) {
-            hold_back(sys, head, mine)?;
+            hold_back(sys, head)?;
             return Ok(Unblocked::Parked);
         }
         left_out.push(other.gid);
@@ -148,19 +148,31 @@ fn without(
     Ok(Unblocked::GoesOn)
 }
 
-/// Holds a sent group back: what it means is written again as a group that was never sent, and the sent one is given
-/// up, so that its seq is used whether it ever arrived or not.
-fn hold_back(sys: &mut SystemTx<'_>, head: &Head, ops: Vec<LoggedOp>) -> Result<(), Error> {
-    leave_fold(sys, head)?;
-    log::move_to(sys, head, GroupState::Voiding, None)?;
-    let ops: Vec<Op> = ops.into_iter().map(|op| op.body).collect();
-    let grp = again::append(sys, again::follow_up(head.gid), Some(head.gid), &ops)?;
-    let Some(held) = log::head(sys, grp)? else {
-        return Err(Error::Internal { what: "a new group is not in the log" });
-    };
-    log::move_to(sys, &held, GroupState::Parked, None)?;
+/// Holds a sent group back, where it stands: what was written after it goes on showing over it. It is given up on the
+/// server, so that its seq is used whether it ever arrived or not.
+fn hold_back(sys: &mut SystemTx<'_>, head: &Head) -> Result<(), Error> {
+    log::move_to(sys, head, GroupState::Held, None)?;
     let_go(sys, head)?;
     Ok(())
+}
+
+/// Holds a group back that was never sent, if it builds on one that is held back. Says whether it did.
+pub(super) fn hold_new(sys: &mut SystemTx<'_>, grp: i64) -> Result<bool, Error> {
+    let Some(head) = log::head(sys, grp)? else { return Ok(false) };
+    for mine in log::ops(sys, &head)? {
+        let mut rows = vec![(mine.body.table.clone(), mine.body.id.clone())];
+        rows.extend(sys.schema().table(&mine.body.table).into_iter().flat_map(|table| referred(table, &mine.body)));
+        for (table, id) in rows {
+            let newest = sys.head(&table, &id)?.and_then(|(newest, _)| newest);
+            let before = sys.ops_in_fold(&table, newest)?;
+            let mut held = before.iter().filter(|other| other.op < mine.op && other.state.is_held_back());
+            if held.any(|held| builds_on(sys.schema(), &mine.body, &held.body)) {
+                log::move_to(sys, &head, GroupState::Parked, None)?;
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// The groups a sent one names.
@@ -174,14 +186,67 @@ fn named(sys: &SystemTx<'_>, head: &Head) -> Result<Vec<Gid>, Error> {
 
 /// The groups held back because they build on these ops, in local order.
 pub(super) fn parked_on(sys: &SystemTx<'_>, refused: &[Op]) -> Result<Vec<Head>, Error> {
-    let mut grounds: Vec<Op> = refused.to_vec();
+    let mut grounds = Grounds::of(sys, refused);
     let mut found = Vec::new();
     for head in log::parked(sys)? {
-        let ops = log::ops(sys, &head)?;
-        if ops.iter().any(|later| grounds.iter().any(|ground| builds_on(sys.schema(), &later.body, ground))) {
-            grounds.extend(ops.into_iter().map(|op| op.body));
+        if grounds.carry(sys, log::ops(sys, &head)?) {
             found.push(head);
         }
     }
     Ok(found)
+}
+
+/// Lets go on what is held back for nothing any more: what it builds on was applied after all.
+pub(super) fn release(sys: &mut SystemTx<'_>) -> Result<(), Error> {
+    let parked = log::parked(sys)?;
+    if parked.is_empty() {
+        return Ok(());
+    }
+    let letters = letters::dead_letters(sys.conn())?;
+    let refused: Vec<Op> =
+        letters.into_iter().filter(|letter| letter.n.is_none()).flat_map(|letter| letter.ops).collect();
+    let mut grounds = Grounds::of(sys, &refused);
+    for head in parked {
+        let ops = log::ops(sys, &head)?;
+        if head.state == GroupState::Held {
+            // The end of what was sent is to be known first.
+            grounds.0.extend(ops.into_iter().map(|op| op.body));
+        } else if !grounds.carry(sys, ops) {
+            if head.attempts > 0 {
+                renamed(sys, &head)?;
+            }
+            log::move_to(sys, &head, GroupState::New, None)?;
+            log::lower_low(sys, head.grp)?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives a group whose sent form the server will never apply a new identity, where it stands.
+fn renamed(sys: &SystemTx<'_>, head: &Head) -> Result<(), Error> {
+    sys.conn()
+        .prepare_cached(
+            "UPDATE _ts_groups SET gid = ?2, replaces = ?3, seq = NULL, hlc = NULL, hash = NULL, after = NULL, \
+             attempts = 0, error = NULL WHERE grp = ?1",
+        )?
+        .execute(params![head.grp, again::follow_up(head.gid).as_bytes(), head.gid.as_bytes()])?;
+    Ok(())
+}
+
+/// What was refused, and what is held back because of it.
+struct Grounds(Vec<Op>);
+
+impl Grounds {
+    fn of(sys: &SystemTx<'_>, refused: &[Op]) -> Self {
+        Self(refused.iter().map(|op| again::typed(sys, op.clone())).collect())
+    }
+
+    /// Whether a group builds on one of these; what builds on it does too then.
+    fn carry(&mut self, sys: &SystemTx<'_>, ops: Vec<LoggedOp>) -> bool {
+        let builds = ops.iter().any(|later| self.0.iter().any(|ground| builds_on(sys.schema(), &later.body, ground)));
+        if builds {
+            self.0.extend(ops.into_iter().map(|op| op.body));
+        }
+        builds
+    }
 }

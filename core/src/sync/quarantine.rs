@@ -16,7 +16,9 @@ pub(crate) fn quarantine(sys: &mut SystemTx<'_>, gid: Gid, code: &Code, now: Mom
     let to = match head.state {
         GroupState::New | GroupState::Parked => GroupState::Dead,
         GroupState::Sent | GroupState::Unheard => GroupState::Voiding,
-        GroupState::Decided | GroupState::Gone | GroupState::Dead | GroupState::Voiding => return Ok(false),
+        GroupState::Decided | GroupState::Gone | GroupState::Dead | GroupState::Voiding | GroupState::Held => {
+            return Ok(false);
+        }
     };
     verdicts::refuse(sys, &head, to, Some(&Refusal { code, fields: &[], at_ms: now.wall_ms }))?;
     log::advance_low(sys)?;

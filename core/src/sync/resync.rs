@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::storage::{Key, SystemTx};
 
 /// Where a group's ops may be folded and the server may have decided it.
-const FOLDED: [GroupState; 2] = [GroupState::Sent, GroupState::Decided];
+const FOLDED: [GroupState; 3] = [GroupState::Sent, GroupState::Decided, GroupState::Held];
 
 /// Starts again from the beginning of the feed. After a change of history, everything the log still holds is made
 /// sendable again first: the server repeats its verdict where it knows the gid, and applies what it forgot.
@@ -117,7 +117,8 @@ fn settle_groups(sys: &mut SystemTx<'_>, page: &PullAnswer, now: Moment, rows: &
     for head in log::kept(sys, &FOLDED)? {
         let named = named(sys, head.gid)?;
         let passed = head.commit.is_some_and(|commit| commit <= page.at && head.state == GroupState::Decided);
-        if named.is_none() && !passed && head.seq.is_none_or(|seq| seq > acked) {
+        let decided = passed || (head.seq.is_some_and(|seq| seq <= acked) && head.state != GroupState::Held);
+        if named.is_none() && !decided {
             continue;
         }
         for op in log::ops(sys, &head)? {

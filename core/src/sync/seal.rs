@@ -8,8 +8,9 @@ use sha2::{Digest, Sha256};
 use turnstone_engine::oplog::{GroupState, Moment, Room, Stamper};
 use turnstone_protocol::{Gid, Hlc, Incarnation, canonical, limits};
 
+use super::after::Earlier;
 use super::report::{Batch, Identity, SealInput, SealedGroup, Sent};
-use super::{after, log, position};
+use super::{after, log, park, position};
 use crate::error::Error;
 use crate::storage::{Key, SystemTx};
 
@@ -33,7 +34,7 @@ struct Candidate {
 
 const CANDIDATES: &str = "SELECT grp, gid, state, first_op, ops, bytes, wall, boot, boot_ms, hlc_floor, schema, app, \
     seq, hlc, after, replaces FROM _ts_groups \
-    WHERE grp >= ?1 AND state IN (0, 1, 5, 7) AND (seq IS NULL OR seq > ?2) ORDER BY grp LIMIT ?3";
+    WHERE grp >= ?1 AND state IN (0, 1, 5, 7, 8) AND (seq IS NULL OR seq > ?2) ORDER BY grp LIMIT ?3";
 
 /// Bytes an entry has beside its ops: ids, stamps, member names.
 const ENVELOPE_BYTES: usize = 256;
@@ -48,26 +49,40 @@ pub(crate) fn seal_batch(sys: &mut SystemTx<'_>, input: &SealInput) -> Result<Ba
     let mut room = Room::new(input.groups_max, input.bytes_max);
     let mut batch = Batch::default();
     let mut sealer = Sealer::begin(sys, input.now)?;
-    for candidate in candidates(sys, input, only.is_some())? {
-        if only.as_ref().is_some_and(|only| !only.contains(&candidate.gid)) {
-            continue;
+    let mut from = log::low(sys)?;
+    'batch: loop {
+        let listed = candidates(sys, from, input, only.is_some())?;
+        let next = listed.last().filter(|_| listed.len() > input.groups_max).map(|last| last.grp + 1);
+        for candidate in listed {
+            if only.as_ref().is_some_and(|only| !only.contains(&candidate.gid)) {
+                continue;
+            }
+            if waits_for_void(sys, &candidate)? {
+                batch.waits = true;
+                break 'batch;
+            }
+            let after = match candidate.state {
+                GroupState::New => after::undecided(sys, candidate.grp, candidate.first_op, candidate.ops)?,
+                _ => Earlier::default(),
+            };
+            // Written after what it builds on was held back: it waits with that.
+            if after.beside_held && park::hold_new(sys, candidate.grp)? {
+                continue;
+            }
+            let expected = ENVELOPE_BYTES + candidate.bytes + after.gids.len() * GID_BYTES;
+            if after.gids.len() > limits::GIDS_MAX || !room.take(expected) {
+                batch.more = true;
+                break 'batch;
+            }
+            let entry = sealer.entry(sys, candidate, &after.gids)?;
+            batch.bytes += entry.body.len();
+            batch.groups.push(entry);
         }
-        if waits_for_void(sys, &candidate)? {
-            batch.waits = true;
-            break;
+        // Only where some were held back does a full list not fill the batch.
+        match next {
+            Some(next) => from = next,
+            None => break,
         }
-        let after = match candidate.state {
-            GroupState::New => after::undecided(sys, candidate.grp, candidate.first_op, candidate.ops)?,
-            _ => Vec::new(),
-        };
-        let expected = ENVELOPE_BYTES + candidate.bytes + after.len() * GID_BYTES;
-        if after.len() > limits::GIDS_MAX || !room.take(expected) {
-            batch.more = true;
-            break;
-        }
-        let entry = sealer.entry(sys, candidate, &after)?;
-        batch.bytes += entry.body.len();
-        batch.groups.push(entry);
     }
     sealer.end(sys)?;
     Ok(batch)
@@ -80,7 +95,7 @@ fn waits_for_void(sys: &SystemTx<'_>, candidate: &Candidate) -> Result<bool, Err
     let mut earlier = candidate.replaces.filter(|_| candidate.state == GroupState::New);
     while let Some(gid) = earlier {
         let Some(head) = log::head_by_gid(sys, gid)? else { return Ok(false) };
-        if head.state == GroupState::Voiding {
+        if head.state.is_void() {
             return Ok(true);
         }
         earlier = head.replaces;
@@ -88,12 +103,13 @@ fn waits_for_void(sys: &SystemTx<'_>, candidate: &Candidate) -> Result<bool, Err
     Ok(false)
 }
 
-fn candidates(sys: &SystemTx<'_>, input: &SealInput, all: bool) -> Result<Vec<Candidate>, Error> {
+/// The groups from `from` on that may be sent, in local order.
+fn candidates(sys: &SystemTx<'_>, from: i64, input: &SealInput, all: bool) -> Result<Vec<Candidate>, Error> {
     // One more than fits tells whether there is more.
     let most = if all { -1 } else { i64::try_from(input.groups_max).unwrap_or(i64::MAX).saturating_add(1) };
     let after_seq = if all { 0 } else { input.after_seq };
     let mut found = sys.conn().prepare_cached(CANDIDATES)?;
-    let rows = found.query_map(params![log::low(sys)?, after_seq.cast_signed(), most], read)?;
+    let rows = found.query_map(params![from, after_seq.cast_signed(), most], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -113,7 +129,7 @@ impl Sealer {
     }
 
     fn entry(&mut self, sys: &SystemTx<'_>, mut group: Candidate, after: &[Gid]) -> Result<SealedGroup, Error> {
-        let bodies = if group.state == GroupState::Voiding { String::new() } else { bodies(sys, &group)? };
+        let bodies = if group.state.is_void() { String::new() } else { bodies(sys, &group)? };
         if group.state == GroupState::New {
             self.seal(sys, &mut group, after, &bodies)?;
         } else {
@@ -122,7 +138,7 @@ impl Sealer {
                 .execute([group.grp])?;
         }
         let seq = group.seq.ok_or(Error::Internal { what: "a sent group has no seq" })?;
-        let void = group.state == GroupState::Voiding;
+        let void = group.state.is_void();
         let body = if void { format!(r#"{{"seq":{seq},"void":"{}"}}"#, group.gid) } else { compose(&group, &bodies) };
         let sent = Sent { gid: group.gid, seq, incarnation: self.incarnation, grp: group.grp, void };
         Ok(SealedGroup { sent, body })

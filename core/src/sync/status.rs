@@ -17,8 +17,8 @@ pub(crate) fn status_counts(conn: &Connection) -> Result<StatusCounts, Error> {
     let (groups, ops) = newest(conn)?;
     let marked: (u64, u64) = conn
         .prepare_cached(
-            "SELECT count(*) FILTER (WHERE state = 6), count(*) FILTER (WHERE state = 5) FROM _ts_groups \
-             WHERE state IN (5, 6)",
+            "SELECT count(*) FILTER (WHERE state IN (6, 8)), count(*) FILTER (WHERE state IN (5, 8)) FROM _ts_groups \
+             WHERE state IN (5, 6, 8)",
         )?
         .query_row([], |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned())))?;
     let dead_letters: i64 = conn.prepare_cached("SELECT count(*) FROM _ts_dead")?.query_row([], |row| row.get(0))?;
@@ -44,7 +44,9 @@ fn newest(conn: &Connection) -> Result<(i64, i64), Error> {
 /// When the oldest pending group was written.
 fn oldest(conn: &Connection, low: i64) -> Result<Option<u64>, Error> {
     let known: Option<i64> = conn
-        .prepare_cached("SELECT wall FROM _ts_groups WHERE grp >= ?1 AND state IN (0, 1, 6, 7) ORDER BY grp LIMIT 1")?
+        .prepare_cached(
+            "SELECT wall FROM _ts_groups WHERE grp >= ?1 AND state IN (0, 1, 6, 7, 8) ORDER BY grp LIMIT 1",
+        )?
         .query_row([low], |row| row.get(0))
         .optional()?;
     if known.is_some() {

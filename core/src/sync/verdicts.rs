@@ -77,16 +77,27 @@ fn one(
         Settlement::Decided { commit } => {
             count_accepted(verdict, report);
             accept(sys, &head, verdict, commit)?;
+            if head.state.is_void() {
+                park::release(sys)?;
+            }
         }
         Settlement::Gone { commit } => {
             count_accepted(verdict, report);
             accept_passed(sys, &head, verdict, commit, now)?;
+            if head.state.is_void() {
+                park::release(sys)?;
+            }
         }
         Settlement::Refused { code } => {
             report.rejected += 1;
             report.refused = Some(code.clone());
             let refusal = Refusal { code: &code, fields: &verdict.fields, at_ms: now.wall_ms };
             report.parked += refuse(sys, &head, GroupState::Dead, Some(&refusal))?;
+        }
+        Settlement::Buried if head.state == GroupState::Held => {
+            report.voided += 1;
+            log::move_to(sys, &head, GroupState::Parked, None)?;
+            park::release(sys)?;
         }
         Settlement::Buried => {
             report.voided += 1;
@@ -191,7 +202,9 @@ pub(super) fn refuse(
     log::move_to(sys, head, to, None)?;
     if let Some(refusal) = refusal {
         log::note_error(sys, head.grp, refusal.code)?;
-        if !meant_again(sys, head, &ops, refusal.code)? {
+        if meant_again(sys, head, &ops, refusal.code)? {
+            park::release(sys)?;
+        } else {
             letters::file_group(sys, head, &ops, refusal)?;
         }
     }

@@ -24,12 +24,23 @@ pub enum GroupState {
     /// The cursor has passed it and the base contains what became of it, but its verdict was never heard:
     /// it is sent again to hear it.
     Unheard = 7,
+    /// Held back after it was sent: as `Parked`, in its old place in the fold, but its void has not been confirmed.
+    Held = 8,
 }
 
 impl GroupState {
     /// Every state.
-    pub const ALL: [Self; 8] =
-        [Self::New, Self::Sent, Self::Decided, Self::Gone, Self::Dead, Self::Voiding, Self::Parked, Self::Unheard];
+    pub const ALL: [Self; 9] = [
+        Self::New,
+        Self::Sent,
+        Self::Decided,
+        Self::Gone,
+        Self::Dead,
+        Self::Voiding,
+        Self::Parked,
+        Self::Unheard,
+        Self::Held,
+    ];
 
     /// Reads the number the database holds.
     #[must_use]
@@ -46,18 +57,30 @@ impl GroupState {
     /// Whether its ops are folded over the base of their rows.
     #[must_use]
     pub const fn in_fold(self) -> bool {
-        matches!(self, Self::New | Self::Sent | Self::Decided | Self::Parked)
+        matches!(self, Self::New | Self::Sent | Self::Decided | Self::Parked | Self::Held)
     }
 
     /// Whether a person's change is still waiting for the server's word.
     #[must_use]
     pub const fn is_pending(self) -> bool {
-        matches!(self, Self::New | Self::Sent | Self::Parked | Self::Unheard)
+        matches!(self, Self::New | Self::Sent | Self::Parked | Self::Unheard | Self::Held)
+    }
+
+    /// Whether it was sent and is given up: what is sent of it is a void.
+    #[must_use]
+    pub const fn is_void(self) -> bool {
+        matches!(self, Self::Voiding | Self::Held)
+    }
+
+    /// Whether it waits, held back, for something that was refused.
+    #[must_use]
+    pub const fn is_held_back(self) -> bool {
+        matches!(self, Self::Parked | Self::Held)
     }
 
     /// Whether it was sealed and must be sent (again) until a terminal verdict comes.
     #[must_use]
     pub const fn is_resent(self) -> bool {
-        matches!(self, Self::Sent | Self::Voiding | Self::Unheard)
+        matches!(self, Self::Sent | Self::Unheard) || self.is_void()
     }
 }

@@ -23,7 +23,7 @@ pub enum Settlement {
         /// Why.
         code: Code,
     },
-    /// Given up, as this device asked: its change is undone and its letter written since then.
+    /// Given up, as this device asked: the server will never apply it. What becomes of its change was settled then.
     Buried,
     /// Not yet: it is sent again later.
     Waits {
@@ -41,8 +41,8 @@ pub fn settle(state: GroupState, verdict: &Verdict, at: u64) -> Settlement {
     {
         return Settlement::Nothing;
     }
-    // Given up here, and its letter is written: any end but having been applied confirms that.
-    if state == GroupState::Voiding && verdict.verdict.is_terminal() && !verdict.verdict.is_accepted() {
+    // Given up here: any end but having been applied confirms that.
+    if state.is_void() && verdict.verdict.is_terminal() && !verdict.verdict.is_accepted() {
         return Settlement::Buried;
     }
     match verdict.verdict {
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_terminal_outcome_never_leaves_a_group_to_be_sent_again() {
-        let resent = [GroupState::Sent, GroupState::Voiding, GroupState::Unheard];
+        let resent = [GroupState::Sent, GroupState::Voiding, GroupState::Unheard, GroupState::Held];
         for outcome in [
             Outcome::Applied,
             Outcome::Merged,

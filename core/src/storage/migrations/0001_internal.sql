@@ -69,8 +69,8 @@ CREATE TABLE _ts_groups (
     error     TEXT                         -- code of the last refusal
 ) STRICT;
 CREATE INDEX _ts_groups_seq ON _ts_groups (seq) WHERE seq IS NOT NULL;
--- Voiding and parked groups: none, in an ordinary life, and counted for every status.
-CREATE INDEX _ts_groups_odd ON _ts_groups (state) WHERE state IN (5, 6);
+-- Voiding, parked and held groups: none, in an ordinary life, and counted for every status.
+CREATE INDEX _ts_groups_odd ON _ts_groups (state) WHERE state IN (5, 6, 8);
 
 -- The base of a row with ops in the fold, where a page from the server changed it. Everywhere else the base
 -- is the visible row with its ops undone. Written and removed by sync.

@@ -18,7 +18,7 @@ use turnstone_protocol::wire::{Consistency, PullAnswer};
 use super::log::Tally;
 use super::report::{Asked, PageOutcome, PageReport};
 use super::rows::Rows;
-use super::{log, position, resync, verdicts};
+use super::{log, park, position, resync, verdicts};
 use crate::error::Error;
 use crate::storage::{Key, SystemTx};
 
@@ -34,6 +34,8 @@ struct Page {
     /// Groups that were sent under an earlier incarnation: their commits do not come marked as own.
     renewed: HashMap<Gid, i64>,
     tally: Tally,
+    /// Something that had been given up was applied after all.
+    withdrew: bool,
     report: PageReport,
 }
 
@@ -87,6 +89,7 @@ impl Page {
             now,
             renewed: renewed(sys)?,
             tally: Tally::default(),
+            withdrew: false,
             report,
         })
     }
@@ -123,6 +126,9 @@ impl Page {
     fn end(self, sys: &mut SystemTx<'_>) -> Result<PageReport, Error> {
         self.rows.flush(sys)?;
         self.tally.write(sys)?;
+        if self.withdrew {
+            park::release(sys)?;
+        }
         Ok(self.report)
     }
 }
@@ -130,7 +136,7 @@ impl Page {
 /// The undecided groups of earlier incarnations, by gid. Forgets the mark once there are none.
 fn renewed(sys: &mut SystemTx<'_>) -> Result<HashMap<Gid, i64>, Error> {
     let Some(last) = sys.meta::<i64>(Key::Renewed)? else { return Ok(HashMap::new()) };
-    let open = [GroupState::Sent, GroupState::Decided, GroupState::Voiding, GroupState::Unheard];
+    let open = [GroupState::Sent, GroupState::Decided, GroupState::Voiding, GroupState::Unheard, GroupState::Held];
     let heads = log::kept(sys, &open)?;
     let found: HashMap<Gid, i64> =
         heads.iter().filter(|head| head.grp <= last).map(|head| (head.gid, head.grp)).collect();

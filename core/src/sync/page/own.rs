@@ -41,6 +41,7 @@ impl Page {
         self.report.settled += 1;
         if matches!(head.state, GroupState::Voiding | GroupState::Dead) {
             letters::withdraw(sys, head, &mut self.rows)?;
+            self.withdrew = true;
         }
         if head.state.is_pending() {
             self.tally.settled(head.ops);
@@ -65,6 +66,7 @@ impl Page {
             // Its verdict was never heard: it may have lost a part, or all of it.
             GroupState::Voiding | GroupState::Dead if commit.is_some() => {
                 letters::withdraw(sys, head, &mut self.rows)?;
+                self.withdrew = true;
                 GroupState::Unheard
             }
             GroupState::Voiding | GroupState::Dead => head.state,

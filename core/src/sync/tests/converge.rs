@@ -138,8 +138,10 @@ impl World {
                     _ => None,
                 }));
             }
-            let rows =
-                device.db.query("SELECT body FROM _ts_ops JOIN _ts_groups USING (grp) WHERE state = 6", &[]).unwrap();
+            let rows = device
+                .db
+                .query("SELECT body FROM _ts_ops JOIN _ts_groups USING (grp) WHERE state IN (6, 8)", &[])
+                .unwrap();
             for row in rows.rows {
                 let Value::Text(body) = &row[0] else { panic!() };
                 kept.extend(self.words.iter().filter(|word| body.contains(&format!("\"{word}\""))).cloned());

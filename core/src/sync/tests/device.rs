@@ -189,7 +189,7 @@ impl Device {
 
     /// What was added to a note's counter by groups that are held back.
     pub(super) fn parked_amount(&self, id: &str) -> i64 {
-        let sql = "SELECT body FROM _ts_ops JOIN _ts_groups USING (grp) WHERE state = 6";
+        let sql = "SELECT body FROM _ts_ops JOIN _ts_groups USING (grp) WHERE state IN (6, 8)";
         let rows = self.db.query(sql, &[]).unwrap().rows;
         let ops: Vec<Op> = rows
             .iter()

@@ -3,6 +3,7 @@
 mod converge;
 mod device;
 mod feed;
+mod held;
 mod interleavings;
 mod model;
 mod refused;

@@ -1,0 +1,177 @@
+//! What is held back keeps its place: newer edits show over it, and stay newer when it goes on.
+
+use turnstone_protocol::{Code, Epoch, Incarnation};
+
+use super::*;
+use crate::sync::ResetWhy;
+
+fn tag(device: &Device, id: &'static str, name: &'static str, note: Option<&'static str>) {
+    device.write(move |tx| match note {
+        Some(note) => tx.insert_with_id("tags", id, [("name", name), ("note", note)]),
+        None => tx.insert_with_id("tags", id, [("name", name)]),
+    });
+}
+
+/// Two devices make the same row; the second one's create is refused. Its edit "A" was sent with it.
+fn refused_create() -> (tempfile::TempDir, Model, Vec<Device>) {
+    let (dir, mut server, devices) = world(&["one", "two"]);
+    let [one, two] = devices.as_slice() else { panic!() };
+    tag(one, "t", "first", None);
+    one.sync(&mut server);
+    tag(two, "t", "second", None);
+    set(two, "tags", "t", "name", "A");
+    (dir, server, devices)
+}
+
+/// I-08: an edit that was sent and waits for a refused create is held back where it stands, behind the newer one.
+#[test]
+fn a_sent_edit_that_is_held_back_stays_older_than_what_was_written_since() {
+    for confirmed in [true, false] {
+        let (_dir, mut server, devices) = refused_create();
+        let two = &devices[1];
+        let packet = two.pack().unwrap();
+        assert_eq!(packet.sent.len(), 2, "create and edit travel together");
+        set(two, "tags", "t", "name", "B");
+        let answer = server.push(&packet.request).unwrap();
+        let report = two.hear(&answer, &packet);
+        two.check(&server);
+        assert_eq!((report.rejected, report.parked), (1, 2));
+        two.pull(&server);
+        two.check(&server);
+        assert_eq!(two.text("tags", "t", "name").as_deref(), Some("B"), "the newer edit shows");
+        if confirmed {
+            two.push(&mut server);
+            assert_eq!(two.counts().voids, 0, "the edit that was sent is given up");
+            assert_eq!(two.text("tags", "t", "name").as_deref(), Some("B"));
+        }
+        two.retry(two.letters()[0].id).unwrap();
+        two.check(&server);
+        assert_eq!(two.text("tags", "t", "name").as_deref(), Some("B"), "and goes on showing");
+        settle(&mut server, &devices);
+        assert_eq!(devices[0].text("tags", "t", "name").as_deref(), Some("B"), "everywhere");
+        assert_eq!(two.counts().pending_groups, 0);
+    }
+}
+
+/// I-08, rule 16: an edit of a value that is held back is held back too, though it is written later.
+#[test]
+fn an_edit_of_what_is_held_back_waits_with_it_and_stays_newer() {
+    let (_dir, mut server, devices) = refused_create();
+    let two = &devices[1];
+    two.sync(&mut server);
+    assert_eq!(two.text("tags", "t", "name").as_deref(), Some("A"));
+    set(two, "tags", "t", "name", "B");
+    set(two, "tags", "t", "name", "C");
+    for n in 0..1_500 {
+        count_note(two, n);
+    }
+    two.sync(&mut server);
+    assert_eq!(two.counts().parked_groups, 3, "and nothing else waits");
+    assert_eq!(two.counts().pending_groups, 3);
+    assert_eq!(two.text("tags", "t", "name").as_deref(), Some("C"));
+    assert_eq!(server.value("tags", "t", "name"), text("first"));
+    two.retry(two.letters()[0].id).unwrap();
+    two.check(&server);
+    settle(&mut server, &devices);
+    assert_eq!(devices[0].text("tags", "t", "name").as_deref(), Some("C"));
+    assert_eq!(two.letters(), []);
+}
+
+fn count_note(device: &Device, n: usize) {
+    device.write(move |tx| tx.insert_with_id("notes", &format!("n{n}"), [("title", "unrelated")]));
+}
+
+/// I-16: a row whose create waits for a refused one goes on being edited; the edits wait with it, none is refused.
+#[test]
+fn a_row_whose_create_is_held_back_can_be_edited() {
+    let (_dir, mut server, devices) = world(&["one", "two"]);
+    let one = &devices[0];
+    one.write(|tx| tx.insert_with_id("notes", "n", [("title", "parent")]));
+    tag(one, "t", "child", Some("n"));
+    let gid = one.seal_with(|input| input.groups_max = 1).groups[0].sent.gid;
+    assert!(one.quarantine(gid));
+    set(one, "tags", "t", "name", "edited");
+    one.sync(&mut server);
+    one.check(&server);
+    assert_eq!(one.letters().len(), 1, "only the parent is refused");
+    assert_eq!(one.counts().parked_groups, 2);
+    assert_eq!(one.text("tags", "t", "name").as_deref(), Some("edited"));
+    one.retry(one.letters()[0].id).unwrap();
+    settle(&mut server, &devices);
+    assert_eq!(devices[1].text("tags", "t", "name").as_deref(), Some("edited"));
+    assert_eq!(one.letters(), []);
+}
+
+/// I-36: a delete made since is not undone by an older change that was held back.
+#[test]
+fn a_later_delete_and_a_later_create_stand_against_what_was_held_back() {
+    for again in [false, true] {
+        let (_dir, mut server, devices) = refused_create();
+        let two = &devices[1];
+        two.sync(&mut server);
+        two.write(|tx| tx.delete("tags", "t").map(|_| ()));
+        if again {
+            tag(two, "t", "anew", None);
+        }
+        two.sync(&mut server);
+        let letter = two.letters().into_iter().find(|letter| letter.code == Code::RowExists).unwrap();
+        two.retry(letter.id).unwrap();
+        two.check(&server);
+        settle(&mut server, &devices);
+        let letters = two.letters();
+        assert_eq!(letters.len(), 1, "the older edit is kept as a letter");
+        assert_eq!((&letters[0].code, letters[0].ops[0].set["name"].clone()), (&Code::RowDeleted, Value::from("A")));
+        assert_ne!(two.text("tags", "t", "name").as_deref(), Some("A"));
+    }
+}
+
+/// I-18: what is held back for a group that turns out to be applied goes on by itself.
+#[test]
+fn what_is_held_back_goes_on_when_its_ground_was_applied_after_all() {
+    for by_page in [true, false] {
+        let (_dir, mut server, devices) = world(&["one", "two"]);
+        let one = &devices[0];
+        one.write(|tx| tx.insert_with_id("notes", "n", [("title", "A")]));
+        let packet = one.pack().unwrap();
+        set(one, "notes", "n", "title", "B");
+        assert!(one.quarantine(packet.sent[0].gid));
+        assert_eq!(one.counts().parked_groups, 1);
+        server.push(&packet.request).unwrap(); // it arrives after all
+        if by_page {
+            one.pull(&server);
+        } else {
+            one.push(&mut server);
+        }
+        one.check(&server);
+        assert_eq!((one.letters().len(), one.counts().parked_groups), (0, 0));
+        assert_eq!(one.text("notes", "n", "title").as_deref(), Some("B"));
+        settle(&mut server, &devices);
+        assert_eq!(devices[1].text("notes", "n", "title").as_deref(), Some("B"));
+        assert_eq!(one.counts().pending_groups, 0);
+    }
+}
+
+/// I-10, I-40: a restored server forgot that a group was given up, and the packet arrives late: it counts once.
+#[test]
+fn what_was_held_back_and_arrives_late_at_a_restored_server_counts_once() {
+    let (_dir, mut server, devices) = world(&["one", "two"]);
+    let one = &devices[0];
+    let backup = server.clone();
+    one.write(|tx| tx.insert_with_id("notes", "n", [("title", "A")]));
+    count(one, "n", 7);
+    let packet = one.pack().unwrap();
+    assert!(one.quarantine(packet.sent[0].gid));
+    one.push(&mut server); // the increment is held back
+    one.push(&mut server); // and given up
+    assert_eq!((one.counts().parked_groups, one.counts().voids), (1, 0));
+
+    let mut server = backup;
+    server.epoch = Epoch::from_random(2);
+    server.push(&packet.request).unwrap();
+    let (epoch, incarnation) = (Some(server.epoch), Incarnation::from_random(79));
+    one.system(|sys| crate::sync::reset_cursor(sys, ResetWhy::History { epoch, incarnation }));
+    settle(&mut server, &devices);
+    assert_eq!(devices[1].int("notes", "n", "views"), 7);
+    assert_eq!((one.int("notes", "n", "views"), one.counts().pending_groups), (7, 0));
+    assert_eq!(one.letters(), []);
+}
