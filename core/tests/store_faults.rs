@@ -3,12 +3,14 @@
 
 mod kit;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use kit::{Counter, Device, MemoryServer, good_token, html, json, mint, now_ms, refuse};
 use turnstone::testing::Fault;
 use turnstone::transport::{Response, TokenError, TokenReason};
-use turnstone::{Error, Remote};
+use turnstone::{Clock, Error, Remote};
+use turnstone_engine::oplog::Moment;
 use turnstone_protocol::{Class, Code, Problem};
 
 fn push_only(path: &str) -> bool {
@@ -287,4 +289,59 @@ fn a_server_that_talks_nonsense_takes_nothing() {
     assert_eq!((ann.pending(), ann.store.dead_letters().unwrap().len()), (1, 0));
     server.intercept(|_, _| None::<Response>);
     assert_eq!(ann.sync().groups_pushed, 1);
+}
+
+/// I-17, I-18: a device that is killed every two seconds during a `Retry-After` neither hammers nor waits for ever,
+/// whether the system tells its boots apart or not.
+#[test]
+fn i_17_retry_after_survives_kill_after_kill() {
+    for boots_are_known in [true, false] {
+        let server = MemoryServer::new();
+        let asked_ms = Arc::new(AtomicU64::new(u64::MAX));
+        let at_ms = Arc::new(AtomicU64::new(0));
+        let open = |process: u8| {
+            let (at_ms, opened_ms) = (Arc::clone(&at_ms), at_ms.load(Ordering::SeqCst));
+            Clock::virtual_time(move || {
+                let ms = at_ms.load(Ordering::SeqCst);
+                let (boot_id, boot_ms) = if boots_are_known { ([1; 16], ms) } else { ([process; 16], ms - opened_ms) };
+                Moment { wall_ms: 1_800_000_000_000, boot_id, boot_ms }
+            })
+        };
+        let clock = open(0);
+        let mut ann = Device::open_with("ann", server.remote(), |options| options.clock(clock));
+        ann.insert("kept");
+        server.intercept(|request, _| {
+            push_only(&request.path).then(|| {
+                let mut busy = refuse(&Problem::new(Code::Unavailable, "Busy."));
+                busy.headers.push(("retry-after".to_owned(), "60".to_owned()));
+                busy
+            })
+        });
+        assert_eq!(code_of(&ann.store.sync_blocking().unwrap_err()), "unavailable");
+        server.intercept(|_, _| None);
+        server.forget_seen();
+        for process in 1..=90 {
+            let clock = open(process);
+            ann = ann.killed(|options| options.clock(clock));
+            let _ = ann.store.sync_blocking();
+            let left = || ann.store.query("SELECT value FROM _ts_meta WHERE key = 'retry_after_ms'", &[]).unwrap().rows;
+            let before = left();
+            at_ms.fetch_add(2_000, Ordering::SeqCst);
+            let _ = ann.store.sync_blocking();
+            if server.paths().contains(&"push".to_owned()) {
+                asked_ms.store(at_ms.load(Ordering::SeqCst), Ordering::SeqCst);
+                break;
+            }
+            // What is left is written down behind the scenes.
+            for _ in 0..200 {
+                if boots_are_known || left() != before {
+                    break;
+                }
+                std::thread::park_timeout(std::time::Duration::from_millis(5));
+            }
+        }
+        let asked_ms = asked_ms.load(Ordering::SeqCst);
+        assert!((60_000..=130_000).contains(&asked_ms), "known boots: {boots_are_known}: after {asked_ms} ms");
+        assert_eq!(ann.pending(), 0);
+    }
 }

@@ -90,7 +90,7 @@ impl Loop {
             Err(error) => {
                 self.failed = Some(error);
                 match job {
-                    Job::Begin => self.feed(Event::Started { push_hold_ms: 0, pull_hold_ms: 0 }),
+                    Job::Begin(_) => self.feed(Event::Started { push_hold_ms: 0, pull_hold_ms: 0 }),
                     Job::Locate => self.place_failed(),
                     Job::Greet(flight, _) => self.feed(Event::Hello { flight: *flight, result: Err(Failure::Broken) }),
                     Job::Seal { batch, .. } => self.feed(Event::StorageFailed { work: LocalWork::Seal(*batch) }),

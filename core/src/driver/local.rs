@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use turnstone_engine::oplog::Moment;
 use turnstone_engine::sync::{BatchId, Flight, Greeting, Lane};
 use turnstone_protocol::wire::{HelloAnswer, PullAnswer, PullPart, PushAnswer};
 use turnstone_protocol::{Code, Gid, Incarnation};
 
+use super::hold;
 use super::wire::{Packed, Wire};
 use crate::Error;
 use crate::observe::LastError;
@@ -15,8 +17,8 @@ use crate::sync::{self, Asked, Batch, Identity, PageReport, Position, ResetWhy, 
 
 /// One step in the database. It may be run twice, if the transaction it shared was lost.
 pub(super) enum Job {
-    /// Reads what is left of each lane's `Retry-After`.
-    Begin,
+    /// Reads what is left of each lane's `Retry-After`, in a store that was opened then.
+    Begin(Moment),
     /// Reads where the database stands.
     Locate,
     /// Compares what the server says of itself with what the database knows.
@@ -143,9 +145,9 @@ fn locate(sys: &SystemTx<'_>) -> Result<Place, Error> {
 fn run(job: &Job, sys: &mut SystemTx<'_>) -> Result<Outcome, Error> {
     let now = sys.now();
     Ok(match job {
-        Job::Begin => Outcome::Begun {
-            push_hold_ms: sys.meta::<i64>(Key::RetryAfterMs)?.unwrap_or(0).cast_unsigned(),
-            pull_hold_ms: sys.meta::<i64>(Key::PullRetryAfterMs)?.unwrap_or(0).cast_unsigned(),
+        Job::Begin(opened) => Outcome::Begun {
+            push_hold_ms: held_ms(sys, Key::RetryAfterMs, *opened)?,
+            pull_hold_ms: held_ms(sys, Key::PullRetryAfterMs, *opened)?,
             last_error: sys.meta::<String>(Key::LastError)?.and_then(|text| serde_json::from_str(&text).ok()),
             last_synced_at_ms: sys.meta::<i64>(Key::LastSyncedMs)?.map(i64::cast_unsigned),
         },
@@ -173,6 +175,11 @@ fn run(job: &Job, sys: &mut SystemTx<'_>) -> Result<Outcome, Error> {
     })
 }
 
+fn held_ms(sys: &SystemTx<'_>, key: Key, opened: Moment) -> Result<u64, Error> {
+    let text: Option<String> = sys.meta(key)?;
+    Ok(text.map_or(0, |text| hold::left_ms(&text, opened, sys.now())))
+}
+
 fn note(job: &Job, sys: &mut SystemTx<'_>) -> Result<Outcome, Error> {
     match job {
         Job::Hold(lane, ms) => {
@@ -180,7 +187,8 @@ fn note(job: &Job, sys: &mut SystemTx<'_>) -> Result<Outcome, Error> {
                 Lane::Push => Key::RetryAfterMs,
                 Lane::Pull => Key::PullRetryAfterMs,
             };
-            sys.set_meta(key, (*ms > 0).then_some(ms.cast_signed()))?;
+            let text = (*ms > 0).then(|| hold::write(*ms, sys.now()));
+            sys.set_meta(key, text)?;
         }
         Job::Trouble(error) => {
             let text = serde_json::to_string(error).map_err(|_| Error::Internal { what: "an error has no text" })?;

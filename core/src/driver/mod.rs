@@ -6,6 +6,7 @@
 
 mod answers;
 mod commands;
+mod hold;
 mod local;
 mod run;
 mod tasks;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
+use turnstone_engine::oplog::Moment;
 use turnstone_engine::sync::{Config, Event};
 
 use self::run::{Loop, Message, Setup};
@@ -45,6 +47,8 @@ pub(crate) struct Driver {
     config: Config,
     lent: Option<Handle>,
     clock: Clock,
+    /// When the store was opened.
+    opened: Moment,
     entropy: Entropy,
     knock: Knock,
     engine: Mutex<Engine>,
@@ -83,6 +87,7 @@ impl Driver {
             config: Config { auto: options.auto_sync, poll_ms, ..options.bounds },
             lent: options.lent.clone(),
             clock: options.storage.clock.clone(),
+            opened: options.storage.clock.now(),
             entropy: options.storage.entropy.clone(),
             knock: Knock { to_loop: Arc::default(), work_pending: Arc::default() },
             engine: Mutex::new(Engine::Cold),
@@ -185,6 +190,7 @@ impl Driver {
             wire: Arc::clone(&server.wire),
             tokens: Arc::clone(&server.tokens),
             clock: self.clock.clone(),
+            opened: self.opened,
             entropy: self.entropy.clone(),
             runtime: runtime.clone(),
             work_pending: Arc::clone(&self.knock.work_pending),

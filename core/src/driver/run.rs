@@ -8,10 +8,12 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
+use turnstone_engine::oplog::Moment;
 use turnstone_engine::sync::{BatchId, Command, Config, Event, Failure, Flight, Lane, Now, Phase, Sync, Wake, Why};
 use turnstone_protocol::Epoch;
 use turnstone_protocol::wire::{HelloAnswer, PullAnswer, PushAnswer};
 
+use super::hold;
 use super::local::{Done, Job, Place};
 use super::wire::{Packed, Wire};
 use crate::Error;
@@ -53,6 +55,8 @@ pub(super) struct Setup {
     pub(super) wire: Arc<Wire>,
     pub(super) tokens: Arc<dyn TokenProvider>,
     pub(super) clock: Clock,
+    /// When the store was opened.
+    pub(super) opened: Moment,
     pub(super) entropy: Entropy,
     pub(super) runtime: super::Tasks,
     pub(super) work_pending: Arc<AtomicBool>,
@@ -105,15 +109,17 @@ pub(super) struct Loop {
     /// The last failure of the database, for those who wait.
     pub(super) failed: Option<Error>,
     pub(super) synced_saved_ms: u64,
+    /// When to write down again what is left of a `Retry-After`, and how long after the last time that is.
+    note_hold: Option<(u64, u64)>,
     shown: Option<(Phase, Option<Wake>)>,
 }
 
 impl Loop {
     pub(super) fn new(setup: Setup, config: Config, seed: u64) -> Self {
         Self {
-            setup,
             machine: Sync::new(config, seed),
-            queue: VecDeque::from([Job::Begin]),
+            queue: VecDeque::from([Job::Begin(setup.opened)]),
+            setup,
             is_busy: false,
             stopping: None,
             token: Arc::from(""),
@@ -132,6 +138,7 @@ impl Loop {
             waiters: Vec::new(),
             failed: None,
             synced_saved_ms: 0,
+            note_hold: None,
             shown: None,
         }
     }
@@ -160,8 +167,10 @@ impl Loop {
     }
 
     fn sleep_ms(&self) -> Option<u64> {
-        let wake = self.machine.wake()?;
-        Some(wake.at_ms.saturating_sub(self.now().mono_ms).clamp(1, SLEEP_MS_MAX))
+        let wakes =
+            self.machine.wake().map(|wake| wake.at_ms).into_iter().chain(self.note_hold.map(|(at_ms, _)| at_ms));
+        let at_ms = wakes.min()?;
+        Some(at_ms.saturating_sub(self.now().mono_ms).clamp(1, SLEEP_MS_MAX))
     }
 
     fn take(&mut self, message: Message) {
@@ -192,8 +201,29 @@ impl Loop {
         for command in self.machine.handle(event, now) {
             self.execute(command);
         }
+        self.note_holds(now);
         self.pump();
         self.show(now);
+    }
+
+    /// Writes down what is left of a `Retry-After`, from time to time: a process that is killed must not begin anew.
+    fn note_holds(&mut self, now: Now) {
+        let holds = self.holds(now);
+        self.note_hold = match self.note_hold {
+            _ if holds.is_empty() => None,
+            None => Some((now.mono_ms + hold::NOTE_MS_FIRST, hold::NOTE_MS_FIRST)),
+            Some((at_ms, after_ms)) if at_ms <= now.mono_ms => {
+                self.queue.extend(holds);
+                Some((now.mono_ms + after_ms * 2, after_ms * 2))
+            }
+            later => later,
+        };
+    }
+
+    fn holds(&self, now: Now) -> Vec<Job> {
+        let (push_ms, pull_ms) = self.machine.holds_ms(now);
+        let lanes = [(Lane::Push, push_ms), (Lane::Pull, pull_ms)];
+        lanes.into_iter().filter(|(_, ms)| *ms > 0).map(|(lane, ms)| Job::Hold(lane, ms)).collect()
     }
 
     /// What was done since the loop began, as far as a report tells.
@@ -238,13 +268,8 @@ impl Loop {
 
     /// Writes down what must outlive the loop, and says that it is over.
     async fn end(mut self) {
-        let (push_ms, pull_ms) = self.machine.holds_ms(self.now());
         let mut jobs: Vec<Job> = self.queue.drain(..).collect();
-        for (lane, ms) in [(Lane::Push, push_ms), (Lane::Pull, pull_ms)] {
-            if ms > 0 {
-                jobs.push(Job::Hold(lane, ms));
-            }
-        }
+        jobs.extend(self.holds(self.now()));
         jobs.extend(self.unsaved_synced().map(Job::Synced));
         if !jobs.is_empty() {
             let database = self.setup.view.database.clone();

@@ -50,7 +50,7 @@ pub(crate) enum Key {
     Renewed,
     /// 1 while the feed is read again from its beginning. Sync.
     FullPull,
-    /// Milliseconds left of the server's `Retry-After` for pushes. The driver.
+    /// Milliseconds left of the server's `Retry-After` for pushes, and the boot clock then. The driver.
     RetryAfterMs,
     /// The same for pulls. The driver.
     PullRetryAfterMs,

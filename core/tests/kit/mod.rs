@@ -320,6 +320,16 @@ impl Device {
         Self { store: Store::open(options).unwrap(), folder, remote: self.remote.clone() }
     }
 
+    /// Opens what is on the disk now, as the process after one that was killed would.
+    pub fn killed(self, change: impl FnOnce(Options) -> Options) -> Self {
+        let folder = TempDir::new().unwrap();
+        for name in ["app.db", "app.db-wal"] {
+            std::fs::copy(self.folder.path().join(name), folder.path().join(name)).unwrap();
+        }
+        let options = options(folder.path().join("app.db")).remote(self.remote.clone());
+        Self { store: Store::open(change(options)).unwrap(), folder, remote: self.remote.clone() }
+    }
+
     /// Closes and opens again, as a new process would.
     pub fn reopen(self) -> Self {
         self.reopen_with(|options| options)

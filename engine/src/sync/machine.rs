@@ -14,6 +14,9 @@ use super::standing::{Standing, Wake, Why};
 use crate::backoff::DELAY_MS_MAX;
 use turnstone_protocol::limits;
 
+/// The most that can be left of a `Retry-After`, in milliseconds.
+const RETRY_LEFT_MS_MAX: u64 = super::RETRY_AFTER_MS_MAX + super::SPREAD_MS_MAX;
+
 /// How the machine behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Config {
@@ -200,10 +203,10 @@ impl Sync {
 
     fn on_started(&mut self, push_hold_ms: u64, pull_hold_ms: u64, now: Now, out: &mut Vec<Command>) {
         if push_hold_ms > 0 {
-            self.hold_push(push_hold_ms.min(super::RETRY_AFTER_MS_MAX), now, out);
+            self.resume_push(push_hold_ms.min(RETRY_LEFT_MS_MAX), now, out);
         }
         if pull_hold_ms > 0 {
-            self.hold_pull(pull_hold_ms.min(super::RETRY_AFTER_MS_MAX), now, out);
+            self.resume_pull(pull_hold_ms.min(RETRY_LEFT_MS_MAX), now, out);
         }
         if self.config.auto {
             self.push.look = true;

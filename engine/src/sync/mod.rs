@@ -47,6 +47,8 @@ pub const DEBOUNCE_MS: u64 = 3_000;
 pub const DEBOUNCE_MS_MAX: u64 = 10_000;
 /// The longest `Retry-After` this client obeys in one go, in milliseconds; a server that needs longer says so again.
 pub const RETRY_AFTER_MS_MAX: u64 = 3_600_000;
+/// The most that is waited beyond a `Retry-After`, in milliseconds, so that a fleet does not come back as one.
+const SPREAD_MS_MAX: u64 = 5_000;
 /// How long to wait before asking again whether this app version is accepted, in milliseconds.
 pub const UPGRADE_RECHECK_MS: u64 = 900_000;
 /// Failures in a row after which a requested sync gives up.

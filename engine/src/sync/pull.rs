@@ -7,7 +7,7 @@ use super::command::Command;
 use super::event::{ApplyOutcome, Failure, Flight, Lane, Now, Page};
 use super::machine::Sync;
 use super::standing::{Wake, Why};
-use super::{PAGES_AHEAD_MAX, PULL_PATIENCE_MS, PULL_PATIENCE_MS_MAX, RETRY_AFTER_MS_MAX};
+use super::{PAGES_AHEAD_MAX, PULL_PATIENCE_MS, PULL_PATIENCE_MS_MAX, RETRY_AFTER_MS_MAX, SPREAD_MS_MAX};
 use crate::backoff::{self, Backoff};
 
 /// The pull lane.
@@ -260,7 +260,13 @@ impl Sync {
 
     /// Obeys a `Retry-After`, also across a restart.
     pub(super) fn hold_pull(&mut self, ms: u64, now: Now, out: &mut Vec<Command>) {
-        let at_ms = now.mono_ms.saturating_add(ms).saturating_add(self.rng.u64(0..=(ms / 10).min(5_000)));
+        let spread_ms = self.rng.u64(0..=(ms / 10).min(SPREAD_MS_MAX));
+        self.resume_pull(ms.saturating_add(spread_ms), now, out);
+    }
+
+    /// Waits for what is left of one.
+    pub(super) fn resume_pull(&mut self, ms: u64, now: Now, out: &mut Vec<Command>) {
+        let at_ms = now.mono_ms.saturating_add(ms);
         self.pull.wait = Some(Wake { at_ms, why: Why::RetryAfter });
         self.pull.held = true;
         out.push(Command::Hold { lane: Lane::Pull, ms });

@@ -6,7 +6,7 @@ use super::event::{Batch, Failure, Lane, Now};
 use super::machine::Sync;
 use super::push::{Next, PushState, Sending};
 use super::standing::{Wake, Why};
-use super::{RETRY_AFTER_MS_MAX, SINGLE_TRIES_MAX};
+use super::{RETRY_AFTER_MS_MAX, SINGLE_TRIES_MAX, SPREAD_MS_MAX};
 use crate::backoff;
 use turnstone_protocol::Code;
 
@@ -113,10 +113,16 @@ impl Sync {
 
     /// Obeys a `Retry-After`, also across a restart. A little later than asked, so that a fleet does not come back as one.
     pub(super) fn hold_push(&mut self, ms: u64, now: Now, out: &mut Vec<Command>) {
+        let spread_ms = self.rng.u64(0..=(ms / 10).min(SPREAD_MS_MAX));
+        self.resume_push(ms.saturating_add(spread_ms), now, out);
+    }
+
+    /// Waits for what is left of one.
+    pub(super) fn resume_push(&mut self, ms: u64, now: Now, out: &mut Vec<Command>) {
         if !matches!(self.push.state, PushState::Rest) {
             self.drop_push(out);
         }
-        let at_ms = now.mono_ms.saturating_add(ms).saturating_add(self.rng.u64(0..=(ms / 10).min(5_000)));
+        let at_ms = now.mono_ms.saturating_add(ms);
         self.push.state = PushState::Waiting(Wake { at_ms, why: Why::RetryAfter });
         self.push.held = true;
         out.push(Command::Hold { lane: Lane::Push, ms });
