@@ -105,8 +105,11 @@ pub(crate) const GUARD: &str = "write_this_table_through_turnstone_only";
 pub(crate) fn install_triggers(conn: &Connection, table: &TableSql) -> Result<(), Error> {
     let TableSql { index, quoted: name, .. } = table;
     let columns = table.columns.iter().map(|column| quoted(column));
+    // Apps cannot write the hidden columns; that Turnstone does, once for each row it settles, fires nothing.
+    let mut written = String::from("id");
     let (mut old, mut both) = (String::from("OLD._v, OLD._p, OLD._extra"), String::new());
     for column in columns {
+        written.push_str(&format!(", {column}"));
         old.push_str(&format!(", OLD.{column}"));
         both.push_str(&format!(", OLD.{column}, NEW.{column}"));
     }
@@ -114,7 +117,7 @@ pub(crate) fn install_triggers(conn: &Connection, table: &TableSql) -> Result<()
     conn.execute_batch(&format!(
         "CREATE TEMP TRIGGER IF NOT EXISTS {} AFTER INSERT ON main.{name}
          BEGIN SELECT _ts_inserted({index}, NEW.id, NEW._v, NEW._p, NEW._extra); END;
-         CREATE TEMP TRIGGER IF NOT EXISTS {} AFTER UPDATE ON main.{name}
+         CREATE TEMP TRIGGER IF NOT EXISTS {} AFTER UPDATE OF {written} ON main.{name}
          BEGIN SELECT _ts_updated({index}, OLD.id, OLD._v, OLD._p, OLD._extra, OLD.rowid, NEW.id{both}); END;
          CREATE TEMP TRIGGER IF NOT EXISTS {} AFTER DELETE ON main.{name}
          BEGIN SELECT _ts_deleted({index}, OLD.id, {old}); END;",
