@@ -3,6 +3,7 @@
 
 CARGO ?= cargo
 XTASK  = $(CARGO) run --quiet --locked --profile ci --package xtask --
+SIM    = $(CARGO) run --quiet --locked --profile ci --package turnstone-simulation
 ROW   ?=
 BENCH ?=
 NOTES ?=
@@ -11,11 +12,11 @@ MINUTES ?= 1
 CRASH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help check test bench demo crash rust
+.PHONY: help check test bench demo crash sim sim-calibrate rust
 
 help: ## list these commands
 	@printf 'Turnstone. Needs a Rust toolchain (%s or newer) and a C compiler.\n\n' '$(RUST_MIN)'
-	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 16
 
 check: rust ## format, lints, repository rules, unit tests: for every commit, under three minutes warm
 	@$(XTASK) check
@@ -25,6 +26,12 @@ test: rust ## everything; the last line counts passed, failed and skipped (REQUI
 
 bench: rust ## measure, each row beside its limit (ROW=W1 for one, BENCH="--small --json" for more options)
 	@$(CARGO) run --quiet --locked --release --package turnstone-benches -- $(if $(ROW),--row $(ROW)) $(BENCH)
+
+sim: rust ## search seeded worlds for broken promises (MINUTES=5 FROM=1 STEPS=300)
+	@$(SIM) -- run --keep-going --seeds 1000000000 --from $(or $(FROM),1) --steps $(or $(STEPS),300) --minutes $(MINUTES)
+
+sim-calibrate: rust ## plant one bug after the other and count how soon the search finds it (SEEDS=2000, BUG=name)
+	@$(SIM) --features planted-bugs -- calibrate --seeds $(or $(SEEDS),2000) $(if $(BUG),--bug $(BUG))
 
 demo: rust ## five devices, one server, a bad network, real notes; ends equal everywhere (NOTES=, EDITS= paths)
 	@$(CARGO) run --quiet --locked --profile ci --package turnstone-cli --bin turnstone -- demo \

@@ -14,6 +14,7 @@ pub mod id;
 pub mod limits;
 pub mod merge;
 pub mod op;
+pub mod plant;
 pub mod schema;
 pub mod value;
 pub mod wire;

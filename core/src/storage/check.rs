@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use rusqlite::Connection;
-use turnstone_protocol::{Fields, merge};
+use turnstone_engine::apply::{Base, Standing};
+use turnstone_protocol::Fields;
 
 use super::log::{self, ops_in_fold};
 use super::meta::{self, Key};
@@ -30,7 +31,7 @@ fn fold_faults(reader: &Reader<'_>, table: &TableSql, faults: &mut Vec<String>) 
         heads.insert(id.to_owned(), stored.p);
         Ok(())
     })?;
-    let mut absent = conn.prepare("SELECT row_id, p FROM _ts_absent WHERE tbl = ?1")?;
+    let mut absent = conn.prepare_cached("SELECT row_id, p FROM _ts_absent WHERE tbl = ?1")?;
     for row in absent.query_map([name], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))? {
         let (id, p) = row?;
         if heads.insert(id, Some(p)).is_some() {
@@ -46,7 +47,11 @@ fn fold_faults(reader: &Reader<'_>, table: &TableSql, faults: &mut Vec<String>) 
             faults.push(format!("{name}: the chain of a row leads to ops of another row"));
         }
         let base = reader.base(name, id)?;
-        let folded = ops.iter().fold(base.fields, |base, op| merge::fold(&table.def, base, &op.body));
+        let standing = match base.fields {
+            Some(fields) => Standing::Live(fields),
+            None => Standing::Gone { last: log::last_image(conn, &table.def, id)? },
+        };
+        let folded = Base { version: base.v, standing }.fold(&table.def, ops.iter().map(|op| &op.body));
         let visible = log::stored(conn, table, id)?.map(|stored| {
             let mut fields = stored.fields;
             fields.extend(stored.extra);
@@ -72,7 +77,7 @@ fn chain_faults(
         reached.extend(ops_in_fold(conn, reader.schema(), *head)?.iter().map(|op| op.op));
     }
     reached.sort_unstable();
-    let mut folded = conn.prepare(
+    let mut folded = conn.prepare_cached(
         "SELECT o.op FROM _ts_ops o LEFT JOIN _ts_groups g ON g.grp = o.grp \
          WHERE o.tbl = ?1 AND coalesce(g.state, 0) IN (0, 1, 2, 6) ORDER BY o.op",
     )?;
@@ -115,7 +120,7 @@ fn log_faults(conn: &Connection, faults: &mut Vec<String>) -> Result<(), Error> 
         ),
     ];
     for (fault, sql) in checks {
-        if conn.prepare(sql)?.exists([])? {
+        if conn.prepare_cached(sql)?.exists([])? {
             faults.push(fault.to_owned());
         }
     }

@@ -1,6 +1,7 @@
 //! Opening connections: every flag and pragma, and why.
 
 use std::path::Path;
+use turnstone_protocol::plant::{self, Bug};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -42,6 +43,7 @@ pub(crate) fn open(path: &Path, vfs: Option<&str>) -> Result<Connection, Error> 
 /// Readers keep the dependence: there `GLOB ?1` may use an index, and their tables have no partial ones.
 pub(crate) fn configure_writer(conn: &Connection, durability: Durability) -> Result<(), Error> {
     let (synchronous, fullfsync) = match durability {
+        _ if plant::on(Bug::DeviceDoesNotSync) => ("OFF", 0),
         Durability::Power => ("FULL", 1),
         Durability::Process => ("NORMAL", 0),
     };

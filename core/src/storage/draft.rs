@@ -4,6 +4,7 @@ use rusqlite::{CachedStatement, Connection, params};
 use turnstone_engine::oplog::Moment;
 use turnstone_protocol::Gid;
 use turnstone_protocol::limits::{GROUP_BYTES_MAX, GROUP_OPS_MAX};
+use turnstone_protocol::plant::{self, Bug};
 
 use super::writer::{Setup, State};
 use crate::error::Error;
@@ -85,6 +86,9 @@ impl Draft {
         op: &NewOp<'_>,
     ) -> Result<i64, Error> {
         let number = self.next_op();
+        if plant::on(Bug::RowAndOpApart) {
+            conn.execute_batch("COMMIT; BEGIN IMMEDIATE")?;
+        }
         let statement = match statement {
             Some(statement) => statement,
             None => statement.insert(conn.prepare_cached(INSERT)?),

@@ -1,6 +1,7 @@
 //! From touched rows to ops: what SQL did is what differs now (rule 21).
 
 use turnstone_protocol::limits::ROW_BYTES_MAX;
+use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::{Fields, Value};
 
 use super::body::{self, Change};
@@ -56,14 +57,14 @@ impl<'a> Tx<'a> {
         let mut changes = vec![Change::Keep; table.defaults.len()];
         let mut rewritten = Vec::new();
         for Written { at, was, now } in row.fields {
-            if was == now {
+            if was == now && !plant::on(Bug::CaptureListens) {
                 continue;
             }
             let new = table.admit(at, now.clone(), self.setup.options.value_bytes_max)?;
             if new != now || is_negative_zero(&now) {
                 rewritten.push((at, new.clone()));
             }
-            if let Some(change) = changes.get_mut(at).filter(|_| new != was) {
+            if let Some(change) = changes.get_mut(at).filter(|_| new != was || plant::on(Bug::CaptureListens)) {
                 *change = edit::edit(table, at, new, &was)?;
             }
         }

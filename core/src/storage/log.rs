@@ -211,6 +211,15 @@ pub(crate) fn undone(table: &Table, visible: Option<Fields>, ops: &[LoggedOp]) -
     ops.iter().rev().try_fold(visible, |after, logged| undo(table, after, logged))
 }
 
+/// The last image of a row whose base is a tombstone: an edit may bring it back (rule 9).
+pub(crate) fn last_image(conn: &Connection, table: &Table, id: &str) -> Result<Option<Fields>, Error> {
+    let image: Option<Option<String>> = conn
+        .prepare_cached("SELECT image FROM _ts_base WHERE tbl = ?1 AND row_id = ?2 AND gone = 1")?
+        .query_row([&table.name, id], |row| row.get(0))
+        .optional()?;
+    image.flatten().map(|text| read_image(table, &text)).transpose()
+}
+
 /// A row image as this database writes them, typed where the table knows the field.
 pub(crate) fn read_image(table: &Table, text: &str) -> Result<Fields, Error> {
     let fields: Fields = serde_json::from_str(text).map_err(|_| Error::Corrupt)?;

@@ -3,10 +3,14 @@
 use rusqlite::{OptionalExtension, params};
 use turnstone_protocol::Gid;
 use turnstone_protocol::limits::ID_BYTES_MAX;
+use turnstone_protocol::plant::{self, Bug};
 
 use super::database::Written;
 use super::tx::Tx;
 use crate::error::Error;
+
+const INSERT: &str = "INSERT INTO _ts_write_ids (write_id, gid, grp, result) VALUES (?1, ?2, ?3, ?4)";
+const AGAIN: &str = "UPDATE _ts_write_ids SET gid = ?2, grp = ?3, result = ?4 WHERE write_id = ?1";
 
 /// Checks that a text may be a write id.
 pub(super) fn check(write_id: &str) -> Result<&str, Error> {
@@ -31,18 +35,25 @@ impl Tx<'_> {
             .prepare_cached("SELECT gid, result FROM _ts_write_ids WHERE write_id = ?1")?
             .query_row([write_id], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-        if let Some((gid, result)) = before {
+        if let Some((gid, result)) = before.filter(|_| !plant::on(Bug::WriteIdForgotten)) {
             let gid = gid.map(|bytes| Gid::from_slice(&bytes).map_err(|_| Error::Corrupt)).transpose()?;
             return Ok(Written { gid, repeated: true, result });
+        }
+        if plant::on(Bug::KeyBeforeOps) {
+            self.conn.execute("INSERT INTO _ts_write_ids (write_id) VALUES (?1)", [write_id])?;
+            self.conn.execute_batch("COMMIT; BEGIN IMMEDIATE")?;
         }
         work(self)?;
         self.alive()?;
         self.flush()?;
         let (gid, result) = (self.draft.gid, self.result.take());
         let bytes = gid.as_ref().map(|gid| gid.as_bytes().as_slice());
-        self.conn
-            .prepare_cached("INSERT INTO _ts_write_ids (write_id, gid, grp, result) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![write_id, bytes, gid.map(|_| self.draft.grp()), result])?;
+        self.conn.prepare_cached(if plant::on(Bug::KeyBeforeOps) { AGAIN } else { INSERT })?.execute(params![
+            write_id,
+            bytes,
+            gid.map(|_| self.draft.grp()),
+            result
+        ])?;
         Ok(Written { gid, repeated: false, result })
     }
 }

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use rusqlite::{Row as SqlRow, params};
 use sha2::{Digest, Sha256};
 use turnstone_engine::oplog::{GroupState, Moment, Room, Stamper};
+use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::{Gid, Hlc, Incarnation, canonical, limits};
 
 use super::after::Earlier;
@@ -133,6 +134,9 @@ impl Sealer {
         if group.state == GroupState::New {
             self.seal(sys, &mut group, after, &bodies)?;
         } else {
+            if plant::on(Bug::SealedAgain) {
+                group.hlc = Some(self.stamper.stamp(group.written, group.floor));
+            }
             sys.conn()
                 .prepare_cached("UPDATE _ts_groups SET attempts = attempts + 1 WHERE grp = ?1")?
                 .execute([group.grp])?;
@@ -145,6 +149,10 @@ impl Sealer {
     }
 
     fn seal(&mut self, sys: &SystemTx<'_>, group: &mut Candidate, after: &[Gid], bodies: &str) -> Result<(), Error> {
+        if plant::on(Bug::BaseDroppedWhenSent) {
+            let text = "DELETE FROM _ts_base WHERE (tbl, row_id) IN (SELECT tbl, row_id FROM _ts_ops WHERE grp = ?1)";
+            sys.conn().prepare_cached(text)?.execute([group.grp])?;
+        }
         let hlc = self.stamper.stamp(group.written, group.floor);
         group.seq = Some(self.next_seq);
         group.hlc = Some(hlc);

@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use turnstone_engine::apply::FoldOp;
 use turnstone_engine::oplog::{GroupState, Moment, Settlement, lost_ops, settle};
+use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::wire::{Explain, Outcome, PushAnswer, Verdict};
 use turnstone_protocol::{Code, Gid};
 
@@ -130,7 +131,7 @@ fn accepted_at_once(
     tally: &mut Tally,
 ) -> Result<bool, Error> {
     let Some(commit) = verdict.commit.filter(|commit| *commit > at) else { return Ok(false) };
-    if !verdict.verdict.is_accepted() || !verdict.explain.is_empty() {
+    if !verdict.verdict.is_accepted() || !verdict.explain.is_empty() || plant::on(Bug::AckEndsFold) {
         return Ok(false);
     }
     let ops: Option<i64> = sys

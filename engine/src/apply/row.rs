@@ -1,6 +1,7 @@
 //! One row while a page, a verdict or a refusal is worked in.
 
 use turnstone_protocol::op::Op;
+use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::schema::Table;
 use turnstone_protocol::value::Fields;
 
@@ -92,7 +93,9 @@ impl Row {
         let moved = self.base.promote(version, table, op);
         match place {
             Some(at) => {
-                self.take_out(at);
+                if !plant::on(Bug::FoldedTwice) {
+                    self.take_out(at);
+                }
                 // Only the oldest op, taken by the base it was written on, leaves what can be undone as it was.
                 self.derivable &= moved && at == 0;
             }

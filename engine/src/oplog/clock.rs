@@ -1,6 +1,7 @@
 //! Stamping groups by the server's clock (rule 20).
 
 use turnstone_protocol::Hlc;
+use turnstone_protocol::plant::{self, Bug};
 
 /// A reading of the device's clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -43,6 +44,7 @@ impl Stamper {
     pub fn stamp(&mut self, written: Moment, floor: Hlc) -> Hlc {
         let now_ms = self.now_ms();
         let ms = match self.anchor {
+            _ if plant::on(Bug::DeviceWallClock) => written.wall_ms,
             Some(anchor) if anchor.boot_id == written.boot_id => shift(anchor, written.boot_ms),
             _ => written.wall_ms.clamp(floor.ms().min(now_ms), now_ms),
         };

@@ -1,6 +1,7 @@
 //! What a verdict means for the group it is about: a pure decision.
 
 use turnstone_protocol::catalogue::Code;
+use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::wire::{Explain, Kept, Outcome, Verdict};
 
 use super::state::GroupState;
@@ -47,7 +48,9 @@ pub fn settle(state: GroupState, verdict: &Verdict, at: u64) -> Settlement {
     }
     match verdict.verdict {
         Outcome::Applied | Outcome::Merged => match verdict.commit {
-            Some(commit) if commit <= at || state == GroupState::Unheard => Settlement::Gone { commit },
+            Some(commit) if commit <= at || state == GroupState::Unheard || plant::on(Bug::AckEndsFold) => {
+                Settlement::Gone { commit }
+            }
             Some(commit) => Settlement::Decided { commit },
             // An accepted group has a commit; a server that says otherwise is asked again.
             None => Settlement::Waits { code: Code::Malformed },
@@ -72,6 +75,9 @@ pub fn settle(state: GroupState, verdict: &Verdict, at: u64) -> Settlement {
 /// Each becomes a dead letter of its own: a lost edit is always recoverable (I-36).
 #[must_use]
 pub fn lost_ops(explain: &[Explain]) -> Vec<usize> {
+    if plant::on(Bug::LostNotKept) {
+        return Vec::new();
+    }
     let mut lost: Vec<usize> =
         explain.iter().filter(|why| why.policy == DELETE_WINS && why.kept == Kept::Theirs).map(|why| why.op).collect();
     lost.sort_unstable();

@@ -5,6 +5,8 @@
 //! not sent again within it. A round that decided something is followed by another while any wait,
 //! for what was decided may have unblocked them; one that decided nothing is followed after a back-off.
 
+use turnstone_protocol::plant::{self, Bug};
+
 use super::command::Command;
 use super::event::{Batch, BatchId, Failure, Flight, Lane, Now, Page, ResetCause};
 use super::machine::Sync;
@@ -139,6 +141,9 @@ impl Push {
 
     /// A local write committed: waits a little for others, but not for ever.
     pub(super) fn put_off(&mut self, now: Now) {
+        if plant::on(Bug::WakeLost) && self.has_outstanding() {
+            return;
+        }
         let latest_ms = self.debounce.map_or(now.mono_ms.saturating_add(DEBOUNCE_MS_MAX), |was| was.latest_ms);
         let until_ms = now.mono_ms.saturating_add(DEBOUNCE_MS).min(latest_ms);
         self.debounce = Some(Debounce { until_ms, latest_ms });

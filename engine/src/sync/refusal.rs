@@ -9,6 +9,7 @@ use super::standing::{Wake, Why};
 use super::{RETRY_AFTER_MS_MAX, SINGLE_TRIES_MAX, SPREAD_MS_MAX};
 use crate::backoff;
 use turnstone_protocol::Code;
+use turnstone_protocol::plant::{self, Bug};
 
 impl Sync {
     pub(super) fn push_failed(&mut self, sending: Sending, failure: &Failure, now: Now, out: &mut Vec<Command>) {
@@ -107,6 +108,9 @@ impl Sync {
         let mut delay_ms = self.push.backoff.failed(&mut self.rng);
         if matches!(why, Why::Forbidden | Why::Refused) {
             delay_ms = self.rng.u64(backoff::DELAY_MS_MAX / 2..=backoff::DELAY_MS_MAX);
+        }
+        if plant::on(Bug::OneFailureEndsRetries) {
+            delay_ms = u64::MAX;
         }
         self.push.state = PushState::Waiting(Wake { at_ms: now.mono_ms.saturating_add(delay_ms), why });
     }

@@ -8,6 +8,7 @@ use crate::catalogue::Code;
 use crate::hlc::Hlc;
 use crate::id::Gid;
 use crate::op::{Op, OpKind};
+use crate::plant::{self, Bug};
 use crate::schema::{CreatePolicy, DeletePolicy, Policy, RowMerge, Table};
 use crate::value::Value;
 use crate::wire::{Cause, Explain, Kept};
@@ -126,7 +127,7 @@ impl Merge<'_> {
     /// Whether the writer meant an earlier life of the id than the row's present one.
     fn older_life(&self, row: &RowState) -> bool {
         let births = || std::iter::once(&row.stamps.row).chain(&row.stamps.joined);
-        row.born > self.op.base && !births().any(|stamp| self.seen(stamp))
+        !plant::on(Bug::OlderLifeMerged) && row.born > self.op.base && !births().any(|stamp| self.seen(stamp))
     }
 
     fn birth(&mut self) -> Result<Decided, Refusal> {
@@ -145,13 +146,23 @@ impl Merge<'_> {
         if self.ctx.table.create == CreatePolicy::Reject && self.older_life(&row) {
             return Err(Refusal::of(Code::RowExists));
         }
-        row.stamps.join(self.stamp());
+        if plant::on(Bug::CreateOverwrites) {
+            return self.birth();
+        }
+        if !plant::on(Bug::JoinedForgotten) {
+            row.stamps.join(self.stamp());
+        }
         self.put(&mut row)?;
         Ok((row, false))
     }
 
     fn create_on_gone(&mut self, row: RowState, gone: Gone) -> Result<Decided, Refusal> {
         if self.seen(&gone.stamp) {
+            if plant::on(Bug::RecreatedKeepsImage) {
+                let mut row = RowState { gone: None, born: self.ctx.commit, ..row };
+                self.put(&mut row)?;
+                return Ok((row, false));
+            }
             return self.birth();
         }
         if self.ctx.table.delete == DeletePolicy::DeleteWins {
@@ -178,7 +189,8 @@ impl Merge<'_> {
         let back = if self.op.kind == OpKind::Undelete && knew {
             true
         } else {
-            !knew && !self.older_life(&row) && self.ctx.table.delete != DeletePolicy::DeleteWins
+            let edits_win = self.ctx.table.delete != DeletePolicy::DeleteWins || plant::on(Bug::LateEditClearsDelete);
+            !knew && !self.older_life(&row) && edits_win
         };
         if !back {
             return Ok(self.lost(row, gone.stamp));
@@ -200,7 +212,7 @@ impl Merge<'_> {
         }
         row.version = self.ctx.commit;
         if let Some(other) = self.newest_unseen_content(&row) {
-            if self.ctx.table.delete != DeletePolicy::DeleteWins {
+            if self.ctx.table.delete != DeletePolicy::DeleteWins && !plant::on(Bug::DeleteOverUnseen) {
                 self.say(None, DeletePolicy::EditWins.as_str(), Kept::Theirs, other);
                 self.as_sent = false;
                 return (row, false);
@@ -270,9 +282,13 @@ impl Merge<'_> {
         let policy = self.ctx.table.field(name).map_or(Policy::Lww, |field| field.merge);
         let other = row.stamps.of(name);
         let overlap = !self.seen(&other);
-        let mine = arriving_wins(policy, &Written { value: there, stamp: other, overlap }, value, stamp);
+        let mut mine = arriving_wins(policy, &Written { value: there, stamp: other, overlap }, value, stamp);
+        if plant::on(Bug::WasDecides) && policy == Policy::Lww {
+            mine = self.op.was.get(name).is_none_or(|was| was == there);
+        }
+        mine &= there != value || !plant::on(Bug::EqualKeepsStamp);
         if there != value {
-            self.as_sent &= mine;
+            self.as_sent &= mine || plant::on(Bug::AsSentWrong);
             if overlap {
                 let kept = if mine { Kept::Mine } else { Kept::Theirs };
                 self.say(Some(name), policy.as_str(), kept, other);
@@ -294,6 +310,7 @@ impl Merge<'_> {
                 return Err(Refusal::field(Code::CounterOverflow, &table.name, name));
             };
             let other = if row.fields.contains_key(name) { row.stamps.of(name) } else { Stamp::ZERO };
+            let sum = if plant::on(Bug::CounterOverwrites) && !self.seen(&other) { *by } else { sum };
             if !self.seen(&other) {
                 self.say(Some(name), Policy::Counter.as_str(), Kept::Both, other);
             }

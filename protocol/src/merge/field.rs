@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::stamp::Stamp;
+use crate::plant::{self, Bug};
 use crate::schema::Policy;
 use crate::value::Value;
 
@@ -19,7 +20,7 @@ pub(super) struct Written<'a> {
 /// Policies that are not built are refused when a schema is opened; should one arrive here all
 /// the same, the stamp decides, which loses nothing that the group log does not keep.
 pub(super) fn arriving_wins(policy: Policy, there: &Written<'_>, value: &Value, stamp: Stamp) -> bool {
-    let later = stamp > there.stamp;
+    let later = stamp > there.stamp || plant::on(Bug::TieByArrival);
     match policy {
         Policy::Server => !there.overlap,
         Policy::Client => true,

@@ -3,6 +3,7 @@
 use turnstone_protocol::hash;
 use turnstone_protocol::merge::{Applied, Context, Refusal, Stamp, apply, causal_floor};
 use turnstone_protocol::op::OpKind;
+use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::wire::{Explain, Outcome};
 use turnstone_protocol::{Code, Gid, Hlc, Op};
 
@@ -140,9 +141,12 @@ impl<'a> Session<'a> {
             let row = self.rows.get(at).and_then(|held| held.state.as_ref());
             floor = floor.max(causal_floor(row, op, &|stamp| self.sees(entry, group, stamp)));
         }
+        if plant::on(Bug::FloorForgotten) {
+            floor = Hlc::ZERO;
+        }
         let end_of_ms = Hlc(Hlc::at(self.push.now_ms).0 | 0xffff);
         let ceiling = end_of_ms.max(self.head.hlc);
-        let clock = group.hlc.min(ceiling);
+        let clock = if plant::on(Bug::ClockUnbounded) { group.hlc } else { group.hlc.min(ceiling) };
         Ok(if floor > Hlc::ZERO { clock.max(floor.succ()) } else { clock })
     }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use turnstone_protocol::Problem;
+use turnstone_protocol::plant::{self, Bug};
 
 use super::answers::PullText;
 use super::open::Rules;
@@ -45,10 +46,14 @@ impl Pull<'_> {
         if start.n < head.n {
             page.fill(view, tenant, &ask)?;
         }
+        if plant::on(Bug::CommitSkipped) && page.part.is_none() {
+            (page.at, page.chain) = (head.n, head.chain.first_chunk().copied().unwrap_or_default());
+        }
         let acked = match slot {
             Some(slot) => {
                 let tail = view.run_at(slot, u64::MAX)?;
-                runs::acked(tail, page.at, |seq| view.run_at(slot, seq))?
+                let end = if plant::on(Bug::AckedAtHead) { head.n } else { page.at };
+                runs::acked(tail, end, |seq| view.run_at(slot, seq))?
             }
             None => 0,
         };

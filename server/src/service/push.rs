@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::wire::{Outcome, Verdict};
 use turnstone_protocol::{Code, Gid, Problem};
 
@@ -113,7 +114,7 @@ impl<'a> Session<'a> {
             }
             if entry.seq == next {
                 next = next.saturating_add(1);
-            } else if earlier.is_none() && !self.may_fill(entry)? {
+            } else if earlier.is_none() && !plant::on(Bug::HighWaterMark) && !self.may_fill(entry)? {
                 tracing::warn!("a device came with a known seq and another gid");
                 return Ok(Err(Problem::new(Code::DeviceForked, "This seq was used already: take a new incarnation.")));
             }
@@ -139,7 +140,8 @@ impl<'a> Session<'a> {
     fn answer(&mut self, entry: &'a Incoming, known: Option<StoredVerdict>) -> Result<Said, StorageError> {
         let known = self.said.get(&entry.gid).cloned().or(known);
         let is_next = entry.seq == self.seqs.last().saturating_add(1);
-        if let Some(stored) = known.as_ref().filter(|stored| stored.outcome.is_terminal()) {
+        if let Some(stored) = known.as_ref().filter(|stored| stored.outcome.is_terminal() && !plant::on(Bug::NoDedupe))
+        {
             let said = Said::read(stored)?;
             if is_next {
                 self.seqs.record(said.decided_at());
@@ -149,6 +151,7 @@ impl<'a> Session<'a> {
             return Ok(said);
         }
         let said = match &entry.body {
+            _ if plant::on(Bug::HighWaterMark) && !is_next => Said::new(Outcome::Applied, self.head.n),
             _ if known.is_none() && !is_next && entry.seq <= self.slot.pruned_seq => {
                 Said::because(Outcome::OpExpired, self.head.n, Code::OpExpired)
             }

@@ -58,6 +58,12 @@ pub enum Action {
     ExpireToken { device: u8 },
     /// The server refuses work for a while.
     Overload { ms: u32 },
+    /// Somebody copies a device's files.
+    Backup { device: u8 },
+    /// A device's files become what they were when they were copied.
+    Restore { device: u8 },
+    /// Another tenant of the same server writes.
+    Neighbour,
 }
 
 /// Draws a run from a seed.
@@ -109,6 +115,8 @@ fn fault(rng: &mut fastrand::Rng, swarm: &Swarm, device: u8) -> Option<Action> {
         (swarm.partition, Action::Partition { device, cut: rng.bool() }),
         (swarm.expire_token, Action::ExpireToken { device }),
         (swarm.overload, Action::Overload { ms: rng.u32(..20_000) }),
+        (swarm.restore, if rng.u8(..3) > 0 { Action::Backup { device } } else { Action::Restore { device } }),
+        (swarm.neighbour, Action::Neighbour),
     ];
     // One draw decides, so that adding a class changes no other class's rate.
     let mut dice = rng.u16(..1_000);

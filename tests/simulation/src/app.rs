@@ -62,19 +62,19 @@ pub fn schema() -> Schema {
 /// What the model must know of the schema.
 pub fn rules() -> BTreeMap<&'static str, TableRule> {
     let fields = BTreeMap::from([
-        ("a", Rule::Register),
-        ("b", Rule::Register),
-        ("hi", Rule::Greatest),
-        ("lo", Rule::Smallest),
-        ("srv", Rule::Arrival),
-        ("cli", Rule::Arrival),
-        ("count", Rule::Sum),
+        ("a", Rule::Lww),
+        ("b", Rule::Lww),
+        ("hi", Rule::Max),
+        ("lo", Rule::Min),
+        ("srv", Rule::Server),
+        ("cli", Rule::Client),
+        ("count", Rule::Counter),
     ]);
-    let table = |edit_wins| TableRule { edit_wins, fields: fields.clone() };
+    let table = |edit_wins, create_rejects| TableRule { edit_wins, create_rejects, fields: fields.clone() };
     BTreeMap::from([
-        ("notes", table(true)),
-        ("todos", table(false)),
-        ("slots", table(true)),
-        ("pairs", TableRule { edit_wins: false, fields: BTreeMap::from([("v", Rule::Register)]) }),
+        ("notes", table(true, false)),
+        ("todos", table(false, false)),
+        ("slots", table(true, true)),
+        ("pairs", TableRule { edit_wins: false, create_rejects: false, fields: BTreeMap::from([("v", Rule::Lww)]) }),
     ])
 }

@@ -1,6 +1,7 @@
 //! What must hold at every moment, and what must hold at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 
 use turnstone::Value;
 use turnstone::testing::inspect;
@@ -8,7 +9,8 @@ use turnstone_protocol::Gid;
 
 use crate::app;
 use crate::device::Expected;
-use crate::model::Accepted;
+use crate::model::{History, RowKey, Rule, Shown};
+use crate::reference::{self, Expected as Due};
 use crate::world::World;
 
 /// How long the world may take to become quiet once its faults are over, in virtual milliseconds: a wait of 60 s, a
@@ -22,13 +24,32 @@ pub fn continuous(world: &mut World, at: usize, deep: bool) {
         let before = world.devices[at].position;
         world.wrong("I-22", format!("device {at}: the position went back from {before} to {position}"));
     }
-    world.devices[at].position = world.devices[at].position.max(position);
+    if position > world.devices[at].position {
+        world.devices[at].anchored_boot = Some(world.devices[at].time.boot.load(Ordering::Relaxed));
+        world.devices[at].position = position;
+    }
     pair(world, at);
     expected(world, at, position);
     if deep {
         for fault in world.faults_of(at) {
             world.wrong("I-03", format!("device {at}: {fault}"));
         }
+        status(world, at);
+    }
+}
+
+/// A device that says nothing is pending has heard of its last write (I-64).
+fn status(world: &mut World, at: usize) {
+    let Some(Ok(status)) = world.devices[at].with(turnstone::Store::status) else { return };
+    if status.pending_groups > 0 || world.devices[at].unsure.is_some() {
+        return;
+    }
+    let model = &world.model;
+    let last = (0..model.groups.len()).rev().find(|w| model.groups[*w].device == at && !model.was_undone(*w));
+    if let Some(gid) = last.map(|w| model.groups[w].gid)
+        && world.server.decided_at(gid).is_none()
+    {
+        world.wrong("I-64", format!("device {at} says nothing is pending, and nobody decided {gid}"));
     }
 }
 
@@ -168,8 +189,8 @@ fn judge(world: &mut World) {
         Ok(state) => state,
         Err(error) => return world.wrong("I-27", error),
     };
-    let accepted = match world.server.accepted() {
-        Ok(accepted) => accepted,
+    let history = match world.server.history() {
+        Ok(history) => history,
         Err(error) => return world.wrong("I-54", error),
     };
     for at in 0..world.devices.len() {
@@ -186,42 +207,115 @@ fn judge(world: &mut World) {
         }
         pair(world, at);
     }
-    fates(world, &accepted);
-    let commits: Accepted = accepted.iter().map(|(gid, (commit, _))| (*gid, *commit)).collect();
-    let all =
-        (0..world.devices.len()).filter(|at| !has_parked(world, *at)).map(|at| rows(world, at)).collect::<Vec<_>>();
-    if let Some(first) = all.first() {
-        if all.iter().any(|rows| rows != first) {
-            world.wrong("I-27", "devices show different rows with nothing pending");
-        }
-        let wrong = world.model.judge(&app::rules(), &commits, first);
-        world.violations.extend(wrong);
+    fates(world, &history);
+    stamps_rise(world);
+    if let Some(what) = world.server.neighbour_is_wrong() {
+        world.wrong("I-56", what);
     }
+    let expected = reference::play(&world.model, &app::rules(), &history, &world.sent);
+    letters(world, &history, &expected);
+    for at in (0..world.devices.len()).filter(|at| !has_parked(world, *at)).collect::<Vec<_>>() {
+        compare(world, at, &expected);
+    }
+    world.violations.extend(expected.violations);
     world.trace ^= u64::from_str_radix(server.hash.get(..16).unwrap_or("0"), 16).unwrap_or(0);
+}
+
+/// A device shows exactly the rows the reference asks for.
+fn compare(world: &mut World, at: usize, expected: &Due) {
+    let shown = rows(world, at);
+    let rules = app::rules();
+    for (key, row) in &expected.rows {
+        let (table, id) = key;
+        let Some(found) = shown.get(key) else {
+            world.wrong("I-09", format!("device {at}: {table} {id} is missing, it should be {row:?}"));
+            continue;
+        };
+        for (field, value) in row.iter().filter(|(field, value)| found.get(*field) != Some(*value)) {
+            let invariant = match rules[table.as_str()].fields[field.as_str()] {
+                Rule::Counter => "I-32",
+                Rule::Lww => "I-30",
+                Rule::Server | Rule::Client | Rule::Max | Rule::Min => "I-28",
+            };
+            let found = found.get(field);
+            world.wrong(invariant, format!("device {at}: {table} {id} {field} is {found:?}, it should be {value}"));
+        }
+    }
+    for (table, id) in shown.keys().filter(|key| !expected.rows.contains_key(*key)) {
+        world.wrong("I-36", format!("device {at}: {table} {id} is there, it should not be"));
+    }
+}
+
+/// What lost to a delete is a dead letter of its writer, and nothing else of an accepted group is (I-36).
+fn letters(world: &mut World, history: &History, expected: &Due) {
+    let accepted: BTreeSet<Gid> = history.commits.iter().map(|commit| commit.gid).collect();
+    let mut found = BTreeSet::new();
+    for at in 0..world.devices.len() {
+        let Some(Ok(letters)) = world.devices[at].with(turnstone::Store::dead_letters) else { continue };
+        for letter in letters.into_iter().filter(|letter| accepted.contains(&letter.gid)) {
+            let place = letter.n.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
+            if !found.insert((letter.gid, place)) {
+                world.wrong("I-16", format!("device {at} has two dead letters of one op"));
+            }
+        }
+    }
+    for (gid, place) in expected.lost.difference(&found) {
+        if world.model.find(*gid).is_some_and(|write| world.model.may_be_unheard(write)) {
+            continue;
+        }
+        world.wrong("I-36", format!("op {place} of {gid} lost to a delete and is no dead letter"));
+    }
+    for (gid, place) in found.difference(&expected.lost) {
+        world.wrong("I-16", format!("op {place} of {gid} is a dead letter, and it had its effect"));
+    }
+    if !found.is_empty() {
+        world.saw("op lost to a delete");
+    }
 }
 
 fn has_parked(world: &World, at: usize) -> bool {
     !matches!(world.devices[at].with(turnstone::Store::status), Some(Ok(status)) if status.parked_groups == 0)
 }
 
-/// Each acknowledged group is accepted exactly once, or somewhere a person can read it.
-fn fates(world: &mut World, accepted: &BTreeMap<Gid, (u64, u64)>) {
-    let letters: Vec<BTreeSet<Gid>> = (0..world.devices.len()).map(|at| dead(world, at)).collect();
-    let parked: Vec<bool> = (0..world.devices.len()).map(|at| has_parked(world, at)).collect();
+fn was_refused(history: &History, gid: Gid) -> bool {
+    history.refused.iter().any(|refused| refused.gid == gid)
+}
+
+/// Within one life of a device, stamps rise in the order its writes were made (rule 2).
+fn stamps_rise(world: &mut World) {
+    let mut last: BTreeMap<(usize, usize), u64> = BTreeMap::new();
     let mut wrong = Vec::new();
     for group in &world.model.groups {
-        match accepted.get(&group.gid) {
-            Some((_, 1)) => {}
-            Some((_, times)) => {
-                wrong.push(("I-09", format!("a group of device {} is in the log {times} times", group.device)))
-            }
-            None if letters[group.device].contains(&group.gid) || parked[group.device] => {}
-            None => wrong.push(("I-01", format!("a group of device {} was acknowledged and is nowhere", group.device))),
+        let Some(hlc) = world.sent.get(&group.gid) else { continue };
+        if last.insert((group.device, group.line), *hlc).is_some_and(|before| before >= *hlc) {
+            wrong.push(format!("device {}: {} is stamped before what was written before it", group.device, group.gid));
         }
     }
-    let known: BTreeSet<Gid> = world.model.groups.iter().map(|group| group.gid).collect();
-    if accepted.keys().any(|gid| !known.contains(gid)) {
-        wrong.push(("I-04", "the server accepted a group nobody was told of".to_owned()));
+    for what in wrong {
+        world.wrong("I-30", what);
+    }
+}
+
+/// Each acknowledged group is accepted exactly once, or somewhere a person can read it.
+fn fates(world: &mut World, history: &History) {
+    let letters: Vec<BTreeSet<Gid>> = (0..world.devices.len()).map(|at| dead(world, at)).collect();
+    let parked: Vec<bool> = (0..world.devices.len()).map(|at| has_parked(world, at)).collect();
+    let mut accepted: BTreeMap<Gid, usize> = BTreeMap::new();
+    for commit in &history.commits {
+        *accepted.entry(commit.gid).or_default() += 1;
+    }
+    let mut wrong = Vec::new();
+    for (write, group) in world.model.groups.iter().enumerate() {
+        let device = group.device;
+        match accepted.get(&group.gid) {
+            Some(1) => {}
+            Some(times) => wrong.push(("I-09", format!("a group of device {device} is in the log {times} times"))),
+            None if letters[device].contains(&group.gid) || parked[device] => {}
+            // What a backup provably destroyed is forgiven, nothing else.
+            None if world.model.was_undone(write) => {}
+            None if world.model.may_be_unheard(write) && was_refused(history, group.gid) => {}
+            None => wrong.push(("I-01", format!("a group of device {device} was acknowledged and is nowhere"))),
+        }
     }
     for (invariant, what) in wrong {
         world.wrong(invariant, what);
@@ -232,7 +326,7 @@ fn fates(world: &mut World, accepted: &BTreeMap<Gid, (u64, u64)>) {
 }
 
 /// Everything a device shows.
-fn rows(world: &World, at: usize) -> BTreeMap<(String, String), BTreeMap<String, i64>> {
+fn rows(world: &World, at: usize) -> BTreeMap<RowKey, Shown> {
     let mut all = BTreeMap::new();
     for (table, rule) in app::rules() {
         let fields: Vec<&str> = rule.fields.keys().copied().collect();

@@ -12,10 +12,10 @@ use turnstone::{Clock, Entropy, Error, Options, Remote, Store, TokenError, Token
 use turnstone_engine::oplog::Moment;
 use turnstone_protocol::Gid;
 use turnstone_server::key::Key;
-use turnstone_vfs::Disk;
+use turnstone_vfs::{Disk, DiskImage};
 
 use crate::app;
-use crate::model::ModelOp;
+use crate::model::{ModelOp, Restored};
 use crate::network::{Link, Net};
 use crate::server::Server;
 use crate::work::Work;
@@ -102,6 +102,12 @@ pub struct Device {
     pub expected: BTreeMap<(&'static str, String, &'static str), (Expected, Gid)>,
     /// The farthest position seen.
     pub position: u64,
+    /// Its files at an earlier time, and what they know.
+    pub backup: Option<(DiskImage, Restored)>,
+    /// Whether it ever stamped a write ahead of time, before it knew better.
+    pub dated_ahead: bool,
+    /// The boot in which it last moved its position.
+    pub anchored_boot: Option<u64>,
     /// Why it could not open, if it could not.
     pub failed: Option<Error>,
     entropy: Entropy,
@@ -128,6 +134,9 @@ impl Device {
             unsure: None,
             expected: BTreeMap::new(),
             position: 0,
+            backup: None,
+            anchored_boot: None,
+            dated_ahead: false,
             failed: None,
             entropy,
             net: net.clone(),

@@ -6,13 +6,18 @@
 
 pub mod action;
 pub mod app;
+#[cfg(feature = "planted-bugs")]
+pub mod calibrate;
 pub mod check;
+pub mod counters;
 pub mod device;
 pub mod model;
 pub mod network;
+pub mod reference;
 pub mod run;
 pub mod server;
 pub mod shrink;
 pub mod swarm;
+pub mod trace;
 pub mod work;
 pub mod world;

@@ -1,28 +1,53 @@
-//! `turnstone-sim`: searches seeds for broken promises, replays one, shrinks it.
+//! `turnstone-sim`: searches seeds for broken promises, replays one, shrinks it, and measures how well it searches.
 
 use std::collections::BTreeMap;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use turnstone_simulation::run;
+use turnstone_simulation::{counters, run, trace::Trace};
 
-const USAGE: &str = "usage: turnstone-sim run [--seeds N] [--steps M] [--seconds S] [--from F] [--keep-going]
-       turnstone-sim replay --seed N [--steps M] [--no-shrink] [--tell]";
+const USAGE: &str = "usage: turnstone-sim run [--seeds N] [--steps M] [--minutes T] [--from F] [--keep-going]
+       turnstone-sim replay --seed N [--steps M] [--no-shrink] [--tell] [--save FILE]
+       turnstone-sim replay --trace FILE [--tell]
+       turnstone-sim calibrate [--seeds N] [--steps M] [--bug NAME]   (built with --features planted-bugs)
+run, replay: --bug NAME plants a bug (built with --features planted-bugs)";
+
+struct Args(Vec<String>);
+
+impl Args {
+    fn text(&self, name: &str) -> Option<&str> {
+        let at = self.0.iter().position(|arg| arg == name)?;
+        self.0.get(at + 1).map(String::as_str)
+    }
+
+    fn number(&self, name: &str, default: u64) -> u64 {
+        self.text(name).and_then(|text| text.parse().ok()).unwrap_or(default)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|arg| arg == name)
+    }
+}
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let number = |name: &str, default: u64| {
-        let at = args.iter().position(|arg| arg == name);
-        at.and_then(|at| args.get(at + 1)).and_then(|text| text.parse().ok()).unwrap_or(default)
-    };
-    let has = |name: &str| args.iter().any(|arg| arg == name);
-    let steps = usize::try_from(number("--steps", 300)).unwrap_or(300);
-    match args.first().map(String::as_str) {
-        Some("run") => {
-            let seconds = Duration::from_secs(number("--seconds", 3_600));
-            search(number("--from", 1), number("--seeds", 1_000), steps, seconds, has("--keep-going"))
-        }
-        Some("replay") => replay(number("--seed", 1), steps, !has("--no-shrink"), has("--tell")),
+    let args = Args(std::env::args().skip(1).collect());
+    let steps = usize::try_from(args.number("--steps", 300)).unwrap_or(300);
+    if args.0.first().is_some_and(|command| command != "calibrate")
+        && let Some(name) = args.text("--bug")
+        && !plant(name)
+    {
+        eprintln!("there is no bug {name} in this build");
+        return ExitCode::from(2);
+    }
+    match args.0.first().map(String::as_str) {
+        Some("run") => search(&args, steps),
+        Some("replay") => match args.text("--trace") {
+            Some(file) => replay_trace(file, args.has("--tell")),
+            None => replay(&args, steps),
+        },
+        Some("calibrate") => calibrate(&args, steps),
+        #[cfg(feature = "planted-bugs")]
+        Some("probe") => probe(&args, steps),
         _ => {
             eprintln!("{USAGE}");
             ExitCode::from(2)
@@ -31,37 +56,44 @@ fn main() -> ExitCode {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a time budget of the search, outside the worlds")]
-fn search(from: u64, seeds: u64, steps: usize, budget: Duration, keep_going: bool) -> ExitCode {
+fn search(args: &Args, steps: usize) -> ExitCode {
     let begun = Instant::now();
-    let mut counters: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let budget = Duration::from_secs(60 * args.number("--minutes", 1_440));
+    let from = args.number("--from", 1);
+    let mut counted: BTreeMap<&'static str, u64> = BTreeMap::new();
     let (mut done, mut failed) = (0_u64, 0_u64);
-    for seed in from..from.saturating_add(seeds) {
+    for seed in from..from.saturating_add(args.number("--seeds", 1_000)) {
         if begun.elapsed() > budget {
             break;
         }
         let outcome = run::seed(seed, steps);
         done += 1;
         for (what, times) in outcome.counters {
-            *counters.entry(what).or_default() += times;
+            *counted.entry(what).or_default() += times;
         }
         if let Some(violation) = outcome.violations.first() {
             failed += 1;
             println!("seed {seed}: {} {}", violation.invariant, violation.what);
-            println!("  turnstone-sim replay --seed {seed} --steps {steps}");
-            if !keep_going {
+            println!("  turnstone-sim replay --seed {seed} --steps {steps}   (at {})", commit());
+            if !args.has("--keep-going") {
                 break;
             }
         }
     }
-    for (what, times) in &counters {
+    for (what, times) in &counted {
         println!("{times:>10}  {what}");
     }
     let rate = done as f64 / begun.elapsed().as_secs_f64().max(0.001);
-    println!("{done} seeds x {steps} steps, {failed} with violations, {rate:.1} seeds/s");
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    println!("{done} seeds from {from} x {steps} steps at {}: {failed} with violations, {rate:.1} seeds/s", commit());
+    let never = counters::never(&counted, done, steps);
+    if failed == 0 && !never.is_empty() {
+        println!("never happened, so this run proves nothing about it: {}", never.join("; "));
+    }
+    if failed == 0 && never.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn replay(seed: u64, steps: usize, shrinks: bool, tells: bool) -> ExitCode {
+fn replay(args: &Args, steps: usize) -> ExitCode {
+    let seed = args.number("--seed", 1);
     let outcome = run::seed(seed, steps);
     for violation in &outcome.violations {
         println!("{} {}", violation.invariant, violation.what);
@@ -71,19 +103,82 @@ fn replay(seed: u64, steps: usize, shrinks: bool, tells: bool) -> ExitCode {
         println!("seed {seed}: every promise holds");
         return ExitCode::SUCCESS;
     }
-    if shrinks {
-        let (swarm, actions, short) = run::shrink(seed, steps, 600);
+    if !args.has("--no-shrink") {
+        let (swarm, actions, short) = run::shrink(seed, steps, 1_500);
         println!("{swarm:?}");
         println!("{} actions are enough:", actions.len());
         for action in &actions {
             println!("    {action:?}");
         }
-        if tells {
+        if args.has("--tell") {
             run::tell(seed, &swarm, &actions);
         }
         for violation in &short.violations {
             println!("{} {}", violation.invariant, violation.what);
         }
+        if let Some(file) = args.text("--save")
+            && let Err(error) = (Trace { why: String::new(), seed, swarm, actions }).save(file)
+        {
+            eprintln!("{file}: {error}");
+        }
     }
     ExitCode::FAILURE
+}
+
+fn replay_trace(file: &str, tells: bool) -> ExitCode {
+    let trace = match Trace::load(file) {
+        Ok(trace) => trace,
+        Err(error) => {
+            eprintln!("{file}: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let outcome = if tells { run::tell(trace.seed, &trace.swarm, &trace.actions) } else { trace.run() };
+    for violation in &outcome.violations {
+        println!("{} {}", violation.invariant, violation.what);
+    }
+    if outcome.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The commit this was run at, for whoever wants to repeat it.
+fn commit() -> String {
+    let git = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output();
+    git.ok().and_then(|out| String::from_utf8(out.stdout).ok()).map_or("?".to_owned(), |text| text.trim().to_owned())
+}
+
+#[cfg(not(feature = "planted-bugs"))]
+fn plant(_: &str) -> bool {
+    false
+}
+
+#[cfg(not(feature = "planted-bugs"))]
+fn calibrate(_: &Args, _: usize) -> ExitCode {
+    eprintln!("calibrating needs the build with --features planted-bugs: make sim-calibrate");
+    ExitCode::from(2)
+}
+
+#[cfg(feature = "planted-bugs")]
+fn calibrate(args: &Args, steps: usize) -> ExitCode {
+    turnstone_simulation::calibrate::run(args.number("--seeds", 2_000), steps, args.text("--bug"), &commit())
+}
+
+#[cfg(feature = "planted-bugs")]
+fn plant(name: &str) -> bool {
+    use turnstone_protocol::plant::{Bug, set};
+    let found = Bug::ALL.iter().find(|(bug, _)| format!("{bug:?}") == name);
+    set(found.map(|(bug, _)| *bug));
+    found.is_some()
+}
+
+/// Runs seeds and says of each what came of it, for [`calibrate`], which watches from outside.
+#[cfg(feature = "planted-bugs")]
+fn probe(args: &Args, steps: usize) -> ExitCode {
+    std::panic::set_hook(Box::new(|_| {}));
+    for seed in args.number("--from", 1).. {
+        match run::seed(seed, steps).violations.first() {
+            Some(violation) => println!("{seed} {}", violation.invariant),
+            None => println!("{seed}"),
+        }
+    }
+    ExitCode::SUCCESS
 }

@@ -1,24 +1,21 @@
-//! The reference model, written from `docs/protocol.md` and nothing else.
+//! What the world was told was saved, and what the server says it decided: the facts the reference judges by.
 //!
-//! It never runs the engine's merge. It remembers what each acknowledged group meant and what its
-//! writer had seen, learns from the server only *which groups were accepted, in which order*, and
-//! says from causality alone what the final rows may be:
-//!
-//! - a register holds a value that somebody wrote and that no accepted write had seen and replaced;
-//! - a counter is the sum of all accepted amounts;
-//! - `max` and `min` are the greatest and smallest accepted value;
-//! - a row of a `delete_wins` table is gone if and only if a delete was accepted;
-//! - a row of an `edit_wins` table is gone if and only if some accepted delete had seen every accepted edit.
+//! Nothing here comes from the engine or from the merge. What a writer had seen follows from what its device had
+//! pulled or written itself when the write was made, never from what the op says of itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use turnstone_protocol::Gid;
 
 /// A write, by its place in the model.
 pub type WriteId = usize;
+/// A row: its table and its id.
+pub type RowKey = (String, String);
+/// What a row shows.
+pub type Shown = BTreeMap<String, i64>;
 
 /// What an op of the simulated app means.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Meaning {
     /// The row is made with these registers.
     Create(BTreeMap<&'static str, i64>),
@@ -52,10 +49,53 @@ pub struct ModelGroup {
     pub ops: Vec<ModelOp>,
     /// The commit its device had pulled up to.
     pub position: u64,
+    /// Which life of the device's file it was written in: another one after each restored backup.
+    pub line: usize,
+    /// When it was written, in milliseconds of the world.
+    pub at_ms: u64,
 }
 
-/// What the server says it accepted: gid to commit.
-pub type Accepted = BTreeMap<Gid, u64>;
+/// What a restored device still knows: of `device`'s writes, those before `until` in the life `line`.
+#[derive(Debug, Clone, Copy)]
+pub struct Restored {
+    /// The life the backup was made in.
+    pub line: usize,
+    /// How many groups there were then.
+    pub until: WriteId,
+    /// How many there were when it was put back.
+    pub at: WriteId,
+}
+
+/// A group the server accepted.
+#[derive(Debug, Clone, Copy)]
+pub struct Commit {
+    /// Its number.
+    pub n: u64,
+    /// The group.
+    pub gid: Gid,
+    /// The clock the server gave it.
+    pub hlc: u64,
+    /// The server's wall clock then, in milliseconds.
+    pub ms: u64,
+}
+
+/// A group the server refused for good.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// The group.
+    pub gid: Gid,
+    /// The last commit when it was refused.
+    pub after: u64,
+}
+
+/// Everything the server says it decided.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    /// What it accepted, in order.
+    pub commits: Vec<Commit>,
+    /// What it refused.
+    pub refused: Vec<Refused>,
+}
 
 /// A promise that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,27 +113,21 @@ impl Violation {
     }
 }
 
-/// Everything the world was told was saved.
-#[derive(Debug, Default, Clone)]
-pub struct Model {
-    /// The acknowledged groups.
-    pub groups: Vec<ModelGroup>,
-    by_gid: BTreeMap<Gid, WriteId>,
-}
-
-/// How the fields of a table are decided.
+/// How a field is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
-    /// Last writer wins, and its relatives: any maximal write.
-    Register,
-    /// Any accepted write: the policy prefers by arrival.
-    Arrival,
+    /// The greater stamp wins.
+    Lww,
+    /// What is there stays, unless the writer had seen it.
+    Server,
+    /// What arrives stands.
+    Client,
     /// The sum of amounts.
-    Sum,
+    Counter,
     /// The greatest.
-    Greatest,
+    Max,
     /// The smallest.
-    Smallest,
+    Min,
 }
 
 /// What the model must know of a table.
@@ -101,8 +135,20 @@ pub enum Rule {
 pub struct TableRule {
     /// Whether an unseen edit survives a delete.
     pub edit_wins: bool,
+    /// Whether the create of a row that is there is refused.
+    pub create_rejects: bool,
     /// The fields.
     pub fields: BTreeMap<&'static str, Rule>,
+}
+
+/// Everything the world was told was saved.
+#[derive(Debug, Default, Clone)]
+pub struct Model {
+    /// The acknowledged groups.
+    pub groups: Vec<ModelGroup>,
+    by_gid: BTreeMap<Gid, WriteId>,
+    /// Where each life of a device but its first came from.
+    pub restored: BTreeMap<(usize, usize), Restored>,
 }
 
 impl Model {
@@ -114,180 +160,49 @@ impl Model {
         id
     }
 
-    /// Whether `later` had seen `earlier`.
-    fn saw(&self, later: WriteId, earlier: WriteId, accepted: &Accepted) -> bool {
+    /// The group with this key.
+    pub fn find(&self, gid: Gid) -> Option<WriteId> {
+        self.by_gid.get(&gid).copied()
+    }
+
+    /// Whether `later` had seen `earlier`, which became commit `n`.
+    pub fn saw(&self, later: WriteId, earlier: WriteId, n: u64) -> bool {
         let (after, before) = (&self.groups[later], &self.groups[earlier]);
-        (after.device == before.device && earlier < later)
-            || accepted.get(&before.gid).is_some_and(|commit| *commit <= after.position)
+        later == earlier || n <= after.position || self.remembers(after, later, before, earlier)
     }
 
-    /// The accepted writes that touch a row, in commit order.
-    fn touching<'a>(&'a self, table: &str, id: &str, accepted: &'a Accepted) -> Vec<(WriteId, &'a ModelOp)> {
-        let mut found: Vec<(u64, WriteId, &ModelOp)> = self
-            .groups
-            .iter()
-            .enumerate()
-            .filter_map(|(w, group)| accepted.get(&group.gid).map(|commit| (*commit, w, group)))
-            .flat_map(|(commit, w, group)| group.ops.iter().map(move |op| (commit, w, op)))
-            .filter(|(_, _, op)| op.table == table && op.id == id)
-            .collect();
-        found.sort_by_key(|(commit, w, _)| (*commit, *w));
-        found.into_iter().map(|(_, w, op)| (w, op)).collect()
+    /// Whether the device of `after` wrote `before` itself and its file still knew.
+    fn remembers(&self, after: &ModelGroup, later: WriteId, before: &ModelGroup, earlier: WriteId) -> bool {
+        after.device == before.device && self.is_known(after.device, after.line, later, before, earlier)
     }
 
-    /// Every row any accepted group names.
-    fn rows(&self, accepted: &Accepted) -> BTreeSet<(&'static str, String)> {
-        self.groups
-            .iter()
-            .filter(|group| accepted.contains_key(&group.gid))
-            .flat_map(|group| group.ops.iter().map(|op| (op.table, op.id.clone())))
-            .collect()
-    }
-
-    /// Checks the final rows (`table, id` to registers) against everything that was accepted.
-    pub fn judge(
-        &self,
-        rules: &BTreeMap<&'static str, TableRule>,
-        accepted: &Accepted,
-        rows: &BTreeMap<(String, String), BTreeMap<String, i64>>,
-    ) -> Vec<Violation> {
-        let mut wrong = Vec::new();
-        for (table, id) in self.rows(accepted) {
-            let Some(rule) = rules.get(table) else { continue };
-            let ops = self.touching(table, &id, accepted);
-            let row = rows.get(&(table.to_owned(), id.clone()));
-            self.judge_row(rule, table, &id, &ops, row, accepted, &mut wrong);
-        }
-        let known = self.rows(accepted);
-        for (table, id) in rows.keys() {
-            let named = known.iter().any(|(t, i)| t == table && i == id);
-            if rules.contains_key(table.as_str()) && !named {
-                wrong.push(Violation::new("I-36", format!("{table} {id} is there but no accepted group made it")));
+    /// Whether a device's file knew a write of its own: by then, in that life.
+    fn is_known(&self, device: usize, line: usize, until: WriteId, before: &ModelGroup, earlier: WriteId) -> bool {
+        let (mut line, mut until) = (line, until);
+        loop {
+            if line == before.line {
+                return earlier < until;
             }
-        }
-        wrong
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn judge_row(
-        &self,
-        rule: &TableRule,
-        table: &str,
-        id: &str,
-        ops: &[(WriteId, &ModelOp)],
-        row: Option<&BTreeMap<String, i64>>,
-        accepted: &Accepted,
-        wrong: &mut Vec<Violation>,
-    ) {
-        let deletes: Vec<WriteId> =
-            ops.iter().filter(|(_, op)| op.meaning == Meaning::Delete).map(|(w, _)| *w).collect();
-        let edits: Vec<WriteId> = ops.iter().filter(|(_, op)| op.meaning != Meaning::Delete).map(|(w, _)| *w).collect();
-        let made = ops.iter().any(|(_, op)| matches!(op.meaning, Meaning::Create(_)));
-        let gone = if rule.edit_wins {
-            deletes.iter().any(|d| edits.iter().all(|e| self.saw(*d, *e, accepted) || d == e))
-        } else {
-            !deletes.is_empty()
-        };
-        // A create whose writer had seen a delete begins another life of the id. Who is lost between lives is for the
-        // unit tests of the merge to say; here only that values are somebody's.
-        let creates = ops.iter().filter(|(_, op)| matches!(op.meaning, Meaning::Create(_)));
-        let lives = creates.filter(|(c, _)| deletes.iter().any(|d| self.saw(*c, *d, accepted) || c == d)).count();
-        match row {
-            _ if lives > 0 && row.is_none() => {}
-            Some(_) if gone && lives > 0 => {}
-            Some(_) if gone => wrong.push(Violation::new("I-36", format!("{table} {id} is there but was deleted"))),
-            None if made && !gone => {
-                wrong.push(Violation::new("I-09", format!("{table} {id} is missing but nobody's delete stands")));
-            }
-            Some(row) => {
-                // With deletes about, an edit may have been lost to one and revived by another:
-                // the single values are then only bounded by what was written.
-                let strict = deletes.is_empty();
-                for (field, rule) in &rule.fields {
-                    self.judge_field(
-                        *rule,
-                        table,
-                        id,
-                        field,
-                        ops,
-                        row.get(*field).copied().unwrap_or(0),
-                        strict,
-                        accepted,
-                        wrong,
-                    );
-                }
-            }
-            None => {}
+            let Some(from) = self.restored.get(&(device, line)) else { return false };
+            (line, until) = (from.line, from.until);
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn judge_field(
-        &self,
-        rule: Rule,
-        table: &str,
-        id: &str,
-        field: &str,
-        ops: &[(WriteId, &ModelOp)],
-        value: i64,
-        strict: bool,
-        accepted: &Accepted,
-        wrong: &mut Vec<Violation>,
-    ) {
-        let mut writes: Vec<(WriteId, i64)> = Vec::new();
-        let mut sum = 0;
-        for (w, op) in ops {
-            match &op.meaning {
-                Meaning::Create(fields) | Meaning::Set(fields) => {
-                    if let Some(v) = fields.get(field) {
-                        // The last write of a group to a field is what the group means.
-                        if writes.last().is_some_and(|(last, _)| last == w) {
-                            writes.pop();
-                        }
-                        writes.push((*w, *v));
-                    }
-                }
-                Meaning::Add(f, by) if *f == field => sum += by,
-                Meaning::Add(..) | Meaning::Delete => {}
-            }
-        }
-        let at = format!("{table} {id} {field} is {value}");
-        match rule {
-            Rule::Sum if strict && value != sum => {
-                wrong.push(Violation::new("I-32", format!("{at}, the accepted amounts sum to {sum}")));
-            }
-            Rule::Sum => {}
-            Rule::Greatest if strict && !writes.is_empty() => {
-                let expected = writes.iter().map(|(_, v)| *v).max().unwrap_or(0);
-                if value != expected {
-                    wrong.push(Violation::new("I-28", format!("{at}, the greatest accepted is {expected}")));
-                }
-            }
-            Rule::Smallest if strict && !writes.is_empty() => {
-                let expected = writes.iter().map(|(_, v)| *v).min().unwrap_or(0);
-                if value != expected {
-                    wrong.push(Violation::new("I-28", format!("{at}, the smallest accepted is {expected}")));
-                }
-            }
-            Rule::Register if strict && !writes.is_empty() => {
-                let maximal: Vec<i64> = writes
-                    .iter()
-                    .filter(|(w, _)| !writes.iter().any(|(other, _)| other != w && self.saw(*other, *w, accepted)))
-                    .map(|(_, v)| *v)
-                    .collect();
-                if !maximal.contains(&value) {
-                    wrong.push(Violation::new(
-                        "I-30",
-                        format!("{at}, but only {maximal:?} were never seen and replaced"),
-                    ));
-                }
-            }
-            _ if writes.is_empty() => {}
-            _ => {
-                if value != 0 && !writes.iter().any(|(_, v)| *v == value) {
-                    wrong.push(Violation::new("I-29", format!("{at}, which nobody wrote")));
-                }
-            }
-        }
+    /// The life a device's file is in.
+    pub fn line(&self, device: usize) -> usize {
+        self.restored.range((device, 0)..(device + 1, 0)).count()
+    }
+
+    /// Whether a backup that was put back took a write from its device.
+    pub fn was_undone(&self, write: WriteId) -> bool {
+        let group = &self.groups[write];
+        !self.is_known(group.device, self.line(group.device), self.groups.len(), group, write)
+    }
+
+    /// Whether a backup was put back on a write's device after it was written: what the device had heard of it may be
+    /// gone.
+    pub fn may_be_unheard(&self, write: WriteId) -> bool {
+        let device = self.groups[write].device;
+        self.restored.range((device, 0)..(device + 1, 0)).any(|(_, from)| from.at > write)
     }
 }

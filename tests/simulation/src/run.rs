@@ -32,10 +32,17 @@ pub fn actions_of(seed: u64, swarm: &Swarm, actions: &[Action]) -> Outcome {
     live(World::new(seed, swarm), actions)
 }
 
+/// The same, looking at everything after every step.
+pub fn looked_at(seed: u64, swarm: &Swarm, actions: &[Action]) -> Outcome {
+    let mut world = World::new(seed, swarm);
+    world.looks_hard = true;
+    live(world, actions)
+}
+
 /// Runs a list of actions and tells on standard error what happens.
 pub fn tell(seed: u64, swarm: &Swarm, actions: &[Action]) -> Outcome {
     let mut world = World::new(seed, swarm);
-    world.tells = true;
+    (world.tells, world.looks_hard) = (true, true);
     live(world, actions)
 }
 
@@ -67,14 +74,14 @@ fn live(mut world: World, actions: &[Action]) -> Outcome {
 pub fn shrink(seed: u64, steps: usize, tries: usize) -> (Swarm, Vec<Action>, Outcome) {
     let swarm = Swarm::draw(seed);
     let actions = action::draw(seed, steps, &swarm);
-    let first = actions_of(seed, &swarm, &actions);
+    let first = looked_at(seed, &swarm, &actions);
     let Some(promise) = first.violations.first().map(|violation| violation.invariant) else {
         return (swarm, actions, first);
     };
     let fails = |actions: &[Action]| {
-        actions_of(seed, &swarm, actions).violations.iter().any(|violation| violation.invariant == promise)
+        looked_at(seed, &swarm, actions).violations.iter().any(|violation| violation.invariant == promise)
     };
     let short = shrink::shrink(&actions, tries, fails);
-    let outcome = actions_of(seed, &swarm, &short);
+    let outcome = looked_at(seed, &swarm, &short);
     (swarm, short, outcome)
 }

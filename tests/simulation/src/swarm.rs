@@ -52,10 +52,18 @@ pub struct Swarm {
     pub batch_groups: u8,
     /// Rows a device asks for.
     pub batch_rows: u8,
+    /// Files of devices that are copied and put back.
+    #[serde(default)]
+    pub restore: u16,
+    /// Writes of another tenant.
+    #[serde(default)]
+    pub neighbour: u16,
 }
 
 /// Refused creates are found to break the order of what is parked (`docs/reliability.md`, open); on again with the fix.
 const REFUSALS: bool = false;
+/// Backups of devices that are put back.
+const RESTORES: bool = true;
 
 impl Swarm {
     /// Draws the weather of a seed.
@@ -85,6 +93,8 @@ impl Swarm {
             push_groups: 0,
             batch_groups: 0,
             batch_rows: 0,
+            restore: 0,
+            neighbour: 0,
         };
         swarm.devices = rng.u8(3..=6);
         swarm.equal_values = rng.u8(0..=80);
@@ -95,6 +105,9 @@ impl Swarm {
         swarm.push_groups = small(6);
         swarm.batch_groups = small(4);
         swarm.batch_rows = small(6);
+        let mut rate = |most: u16| if rng.bool() { rng.u16(1..=most) } else { 0 };
+        swarm.restore = rate(20) * u16::from(RESTORES);
+        swarm.neighbour = rate(20);
         swarm
     }
 
@@ -123,6 +136,8 @@ impl Swarm {
             push_groups: 200,
             batch_groups: 200,
             batch_rows: 200,
+            restore: 0,
+            neighbour: 0,
         }
     }
 }
@@ -130,7 +145,7 @@ impl Swarm {
 /// Classes that wait for their feature, with the feature they wait for.
 pub const TO_COME: &[(&str, &str)] = &[
     ("server backup and restore", "epoch recovery and give-back"),
-    ("device backup, restore and clone", "the witness and incarnation hand-over"),
+    ("clones of a device that go on beside it", "the witness"),
     ("tombstone purge and log compaction on the server", "retention"),
     ("permission revoked", "scopes"),
     ("two handles on one file", "several processes"),

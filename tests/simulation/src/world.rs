@@ -5,16 +5,18 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 use turnstone::testing::inspect;
-use turnstone::transport::{Response, TransportError};
+use turnstone::transport::{Request, Response, TransportError};
+use turnstone_protocol::Gid;
 use turnstone_vfs::{Disk, Faults, Mount};
 
 use crate::action::Action;
 use crate::app;
 use crate::device::{Attempt, Device, DeviceSetup, Expected};
-use crate::model::{Meaning, Model, ModelGroup, Violation};
+use crate::model::{Meaning, Model, ModelGroup, Restored, Violation};
 use crate::network::{Net, Packet};
-use crate::server::{Server, ServerSetup};
+use crate::server::{Server, ServerSetup, expand};
 use crate::swarm::Swarm;
 use crate::work::Work;
 
@@ -52,6 +54,9 @@ pub struct World {
     pub server: Server,
     /// What was acknowledged.
     pub model: Model,
+    /// The clock each group was sent with, and a hash of the rest of its body.
+    pub sent: BTreeMap<Gid, u64>,
+    bodies: BTreeMap<Gid, u64>,
     /// What did not hold.
     pub violations: Vec<Violation>,
     /// How often each kind of thing happened.
@@ -60,7 +65,11 @@ pub struct World {
     pub trace: u64,
     /// Tells what happens on standard error.
     pub tells: bool,
+    /// Looks at everything after every step, so that what breaks is seen where it breaks.
+    pub looks_hard: bool,
     refusals: bool,
+    /// The last commit of the server when it last answered.
+    answered_head: u64,
     rows: Vec<(&'static str, String)>,
     writes: u64,
     steps: u64,
@@ -108,10 +117,14 @@ impl World {
             devices,
             server,
             model: Model::default(),
+            sent: BTreeMap::new(),
+            bodies: BTreeMap::new(),
+            answered_head: 0,
             violations: Vec::new(),
             counters: BTreeMap::new(),
             trace: seed,
             tells: false,
+            looks_hard: false,
             refusals: swarm.refusals,
             rows: vec![("notes", app::SETTINGS.to_owned())],
             writes: 0,
@@ -193,7 +206,7 @@ impl World {
         self.now_ms = self.devices[at].live_until(now_ms).max(now_ms);
         self.bury(at);
         if self.devices[at].store.is_some() {
-            crate::check::continuous(self, at, self.steps % 16 == at as u64);
+            crate::check::continuous(self, at, self.looks_hard || self.steps % 32 == at as u64);
         }
     }
 
@@ -307,7 +320,7 @@ impl World {
     pub fn attempt(&mut self, at: usize, mut attempt: Attempt) {
         let fresh = Arc::new(Mutex::new(Vec::new()));
         let (work, cell) = (attempt.work.clone(), Arc::clone(&fresh));
-        let position = self.devices[at].position;
+        let position = self.devices[at].pulled_to().unwrap_or(self.devices[at].position);
         let life = self.devices[at].lives;
         let done = self.devices[at].with(|store| {
             store.write_once(&attempt.write_id, move |tx| {
@@ -391,7 +404,11 @@ impl World {
         if self.tells {
             eprintln!("             device {at} saved {gid} at {position}: {ops:?}");
         }
-        self.model.acknowledge(ModelGroup { device: at, gid, ops, position });
+        let (line, at_ms) = (self.model.line(at), self.now_ms);
+        if ops.is_empty() {
+            return self.wrong("I-03", format!("device {at}: a write that changed nothing made a group"));
+        }
+        self.model.acknowledge(ModelGroup { device: at, gid, ops, position, line, at_ms });
     }
 
     fn deliver_one(&mut self, pick: u16) {
@@ -415,6 +432,7 @@ impl World {
                 if reply.as_ref().is_none_or(tokio::sync::oneshot::Sender::is_closed) {
                     self.saw("request arrived that nobody waits for");
                 }
+                self.read_push(&request);
                 match self.server.handle(device, &request, crate::device::EPOCH_MS + self.now_ms) {
                     Some(response) => {
                         if self.tells {
@@ -422,9 +440,7 @@ impl World {
                             eprintln!("             device {device} {} -> {} {text}", request.path, response.status);
                         }
                         self.note(u64::from(response.status) ^ (response.body.len() as u64) << 16);
-                        if response.status != 200 {
-                            self.saw("request refused");
-                        }
+                        self.read_answer(&response);
                         if let Some(reply) = reply {
                             self.net.put(Packet::Down { device, response, reply });
                         }
@@ -439,6 +455,70 @@ impl World {
                     self.touch(device);
                 }
             }
+        }
+    }
+
+    /// What was sealed is frozen: a group comes with the same clock and the same ops for ever (rule 12).
+    fn read_push(&mut self, request: &Request) {
+        if request.path != "/sync/v1/push" {
+            return;
+        }
+        let Ok(body) = expand(request) else { return };
+        let Ok(push) = serde_json::from_slice::<PushBody<'_>>(&body) else { return };
+        for group in push.groups {
+            let (Some(gid), Some(hlc), Some(ops)) = (group.gid, group.hlc, group.ops) else { continue };
+            let Ok(hlc) = u64::from_str_radix(hlc, 16) else { continue };
+            let word =
+                ops.get().bytes().fold(hlc, |word, byte| (word ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+            if self.sent.insert(gid, hlc).is_none() {
+                self.check_stamp(gid, hlc);
+            }
+            if self.bodies.insert(gid, word).is_some_and(|before| before != word) {
+                self.wrong("I-11", format!("group {gid} was sent with two bodies"));
+            }
+        }
+    }
+
+    /// A device that has heard from the server since it booted knows how old its write is, whatever its wall clock says
+    /// (rule 20): no stamp lies in the future, but for the moments by which the devices' own clocks run apart here.
+    fn check_stamp(&mut self, gid: Gid, hlc: u64) {
+        let Some(group) = self.model.find(gid).map(|write| &self.model.groups[write]) else { return };
+        let device = &self.devices[group.device];
+        let since_ms = device.time.booted_ms.load(Ordering::Relaxed);
+        let knows = device.anchored_boot == Some(device.time.boot.load(Ordering::Relaxed)) && group.at_ms > since_ms;
+        let now_ms = crate::device::EPOCH_MS + self.now_ms;
+        if knows && hlc >> 16 > now_ms + 1_000 && !device.dated_ahead {
+            let ahead_ms = (hlc >> 16) - now_ms;
+            return self.wrong("I-31", format!("group {gid} is stamped {ahead_ms} ms after it was sent"));
+        }
+        // What was stamped before the first contact may be ahead, and what follows it comes after it.
+        let ahead = hlc >> 16 > now_ms + 1_000;
+        let at = group.device;
+        self.devices[at].dated_ahead |= ahead;
+    }
+
+    /// What the server has answered stays answered, and some answers never come where nobody went back in time.
+    fn read_answer(&mut self, response: &Response) {
+        let head = self.server.head().unwrap_or(0);
+        if head < self.answered_head {
+            self.wrong("I-54", format!("the server answered at commit {}, now it has {head}", self.answered_head));
+        }
+        self.answered_head = head;
+        if response.status == 200 {
+            return;
+        }
+        self.saw("request refused");
+        #[derive(serde::Deserialize)]
+        struct Code<'a> {
+            code: &'a str,
+        }
+        let Ok(Code { code }) = serde_json::from_slice(&response.body) else { return };
+        if code == "device_forked" && !self.model.restored.is_empty() {
+            return self.saw("a restored device was told so");
+        }
+        let never = ["gid_reuse", "seq_gap", "device_forked", "malformed", "internal"];
+        if never.contains(&code) || code.starts_with("cursor") || code.starts_with("epoch") {
+            self.wrong("I-12", format!("the server answered {code}"));
         }
     }
 
@@ -564,12 +644,50 @@ impl World {
                 let floor = self.devices[at].token.load(Ordering::Relaxed) + 1;
                 self.server.token_floor.insert(at, floor);
             }
+            Action::Backup { device } => {
+                let at = self.device(device);
+                let pending = self.devices[at].with(turnstone::Store::status);
+                // With writes that were never sent a restored device breaks I-11: see docs/reliability.md, known limits.
+                let nothing_pending = matches!(pending, Some(Ok(status)) if status.pending_groups == 0);
+                if nothing_pending && self.devices[at].unsure.is_none() && !self.devices[at].disk.is_dead() {
+                    self.saw("device backed up");
+                    let until = self.model.groups.len();
+                    let known = Restored { line: self.model.line(at), until, at: until };
+                    self.devices[at].backup = Some((self.devices[at].disk.snapshot(), known));
+                }
+            }
+            Action::Restore { device } => self.restore(self.device(device)),
+            Action::Neighbour => {
+                self.saw("another tenant wrote");
+                let now_ms = crate::device::EPOCH_MS + self.now_ms;
+                if let Err(problem) = self.server.neighbour_writes(now_ms) {
+                    self.wrong("I-56", format!("another tenant is refused: {problem}"));
+                }
+            }
             Action::Overload { ms } => {
                 self.saw("server overloaded");
                 self.server.overloaded_until_ms = crate::device::EPOCH_MS + self.now_ms + u64::from(ms);
             }
             _ => {}
         }
+    }
+
+    /// A backup is put back: what the device wrote since is gone, as far as nobody else has it.
+    fn restore(&mut self, at: usize) {
+        if self.devices[at].unsure.is_some() || self.devices[at].disk.is_dead() {
+            return;
+        }
+        let Some((image, known)) = self.devices[at].backup.clone() else { return };
+        self.saw("device restored from a backup");
+        let now_ms = self.now_ms;
+        let device = &mut self.devices[at];
+        device.kill(None, now_ms);
+        device.disk.restore(&image);
+        device.expected.clear();
+        (device.position, device.anchored_boot) = (0, None);
+        let line = self.model.line(at) + 1;
+        let known = Restored { at: self.model.groups.len(), ..known };
+        self.model.restored.insert((at, line), known);
     }
 
     /// All faults end: what was dead starts, what was cut is whole.
@@ -611,6 +729,20 @@ impl World {
             Some(Err(_)) | None => Vec::new(),
         }
     }
+}
+
+#[derive(serde::Deserialize)]
+struct PushBody<'a> {
+    #[serde(borrow)]
+    groups: Vec<GroupBody<'a>>,
+}
+
+#[derive(serde::Deserialize)]
+struct GroupBody<'a> {
+    gid: Option<Gid>,
+    hlc: Option<&'a str>,
+    #[serde(borrow)]
+    ops: Option<&'a RawValue>,
 }
 
 /// Whether the system tells the app about the network this time; sometimes it does not.

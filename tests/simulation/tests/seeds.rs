@@ -1,8 +1,29 @@
-//! A seed is a run, and a world without faults is calm. The search itself is `turnstone-sim run`; it joins these
-//! tests once the question its README names is settled.
+//! Worlds that ran once and showed something, and worlds of every weather. The search itself is `make sim`.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+use turnstone_simulation::trace::Trace;
 use turnstone_simulation::{run, swarm};
+
+/// Runs seeds with their own weather; nothing may break.
+fn hold(seeds: impl IntoIterator<Item = u64>, steps: usize) {
+    for seed in seeds {
+        let violations = run::seed(seed, steps).violations;
+        assert!(violations.is_empty(), "seed {seed}, {steps} steps: {violations:?}");
+    }
+}
+
+/// I-01, I-03 to I-06, I-08 to I-10, I-12, I-14, I-16 to I-20, I-23, I-27, I-29 to I-32, I-36, I-38, I-54, I-56, I-64:
+/// whatever the weather. A fixed share of the search, the same in every run of the gate.
+#[test]
+fn worlds_of_every_weather_keep_their_promises() {
+    hold(1..=60, 300);
+}
+
+/// The same with few devices' worth of time to make up for it: long lives, many restarts.
+#[test]
+fn long_lives_keep_their_promises() {
+    hold(10_001..=10_004, 2_000);
+}
 
 /// A seed gives the same run twice: same packets, same bytes on every disk, same end.
 #[test]
@@ -38,4 +59,28 @@ fn a_calm_world_is_calm() {
         assert_eq!(outcome.violations, Vec::new(), "seed {seed}");
         assert!(!outcome.counters.contains_key("request refused"));
     }
+}
+
+/// Every trace in `traces/` broke a promise once. None may again.
+#[test]
+fn what_broke_once_holds() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/traces");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(!files.is_empty());
+    for file in files {
+        let trace = Trace::load(&file).unwrap();
+        assert!(!trace.why.is_empty(), "{}: say what it showed", file.display());
+        let violations = trace.run().violations;
+        assert!(violations.is_empty(), "{}: {}: {violations:?}", file.display(), trace.why);
+    }
+}
+
+/// The builds that are tested and shipped hold no planted bug.
+#[test]
+#[cfg(not(feature = "planted-bugs"))]
+fn no_bug_is_planted_here() {
+    use turnstone_protocol::plant::{Bug, POSSIBLE, on};
+    assert!(!POSSIBLE && Bug::ALL.iter().all(|(bug, _)| !on(*bug)));
+    assert!(Bug::ALL.len() >= 30, "issue 3 asks for at least 30");
 }

@@ -1,5 +1,6 @@
 //! One commit of a page: whole, or one part of it.
 
+use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::wire::{Commit, Row};
 
 use super::{Page, stage};
@@ -10,7 +11,9 @@ impl Page {
     /// Works a commit in. A part is staged until all of them are here: a group is never half visible (I-05).
     pub(super) fn commit(&mut self, sys: &mut SystemTx<'_>, commit: &Commit) -> Result<(), Error> {
         self.report.rows += commit.rows.len();
-        let Some(part) = commit.part else { return self.whole(sys, commit, &[]) };
+        let Some(part) = commit.part.filter(|_| !plant::on(Bug::GroupCutByPage)) else {
+            return self.whole(sys, commit, &[]);
+        };
         if part.i < part.n {
             return stage::keep(sys, commit, part);
         }

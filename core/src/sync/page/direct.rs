@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, ToSql};
+use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::schema::{Field, Kind, Table};
 use turnstone_protocol::value::Value;
 use turnstone_protocol::wire::Row;
@@ -146,6 +147,7 @@ impl Texts {
             holes = holes.join(", "),
             sets = sets.join(", "),
         );
+        let put = if plant::on(Bug::PullOverwritesPending) { put.replace("_p IS NULL AND", "") } else { put };
         let drop = format!("DELETE FROM \"{name}\" WHERE id = ?1 AND _p IS NULL AND _v < ?2");
         Self { put, drop, defaults: table.fields.iter().map(Field::default_value).collect() }
     }

@@ -13,6 +13,7 @@ use std::collections::HashMap;
 
 use turnstone_engine::oplog::{GroupState, Moment};
 use turnstone_protocol::Gid;
+use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::wire::{Consistency, PullAnswer};
 
 use super::log::Tally;
@@ -56,6 +57,11 @@ pub(crate) fn apply_page(
         report.outcome = PageOutcome::Stale;
         return Ok(report);
     }
+    if plant::on(Bug::CursorBeforeData) {
+        sys.set_meta(Key::Cursor, Some(page.cursor.as_str()))?;
+        sys.set_meta(Key::AppliedN, Some(page.at.cast_signed()))?;
+        sys.conn().execute_batch("COMMIT; BEGIN IMMEDIATE")?;
+    }
     // A feed that is only consistent at its end is staged until then, like one that is read again.
     if resync::staging(sys)? || page.consistency == Consistency::Final {
         report.rows = resync::take(sys, page)?;
@@ -98,7 +104,8 @@ impl Page {
     fn passed(&mut self, sys: &mut SystemTx<'_>, page: &PullAnswer) -> Result<(), Error> {
         let next_seq = position::next_seq(sys)?;
         let before = sys.meta::<i64>(Key::Acked)?.unwrap_or(0).cast_unsigned();
-        let acked = page.acked.min(next_seq.saturating_sub(1));
+        let acked = if plant::on(Bug::AckClearsAll) { u64::MAX } else { page.acked };
+        let acked = acked.min(next_seq.saturating_sub(1));
         if acked > before {
             let waiting = [GroupState::Sent, GroupState::Decided];
             for head in log::between(sys, before + 1, acked, &waiting)? {

@@ -2,6 +2,7 @@
 
 use rusqlite::params;
 use turnstone_engine::oplog::GroupState;
+use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::wire::Commit;
 
 use super::Page;
@@ -70,6 +71,7 @@ impl Page {
                 GroupState::Unheard
             }
             GroupState::Voiding | GroupState::Dead => head.state,
+            _ if plant::on(Bug::UnheardIsDone) => GroupState::Gone,
             _ => GroupState::Unheard,
         };
         log::move_to(sys, head, to, commit)?;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, params};
 use turnstone_protocol::Gid;
+use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::wire::Outcome;
 
 use super::codes::{cause_code, outcome_code, signed};
@@ -150,7 +151,9 @@ impl Tx for Snapshot<'_> {
             self.sql(PART)?.execute(params![at, i, rows])?;
         }
         let gid = params![tenant.0, group.gid.as_bytes(), signed(group.n)?, group.detail];
-        self.sql(GID)?.execute(gid)?;
+        if !plant::on(Bug::VerdictNotStored) {
+            self.sql(GID)?.execute(gid)?;
+        }
         Ok(())
     }
 

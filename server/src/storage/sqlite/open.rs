@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use sha2::{Digest as _, Sha256};
 use turnstone_protocol::Epoch;
+use turnstone_protocol::plant::{self, Bug};
 
 use super::db::Writer;
 use super::readers::Readers;
@@ -124,6 +125,7 @@ pub(super) fn connect(path: &Path, vfs: Option<&str>, synchronous: Synchronous) 
     check_ours(&connection)?;
     switch_to_wal(&connection)?;
     let synchronous = match synchronous {
+        _ if plant::on(Bug::ServerDoesNotSync) => "off",
         Synchronous::Full => "full",
         Synchronous::Off => "off",
     };

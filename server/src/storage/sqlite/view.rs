@@ -2,6 +2,7 @@
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::{Gid, Hlc};
 
 use super::codes::{cause, outcome, signed, unsigned};
@@ -126,8 +127,9 @@ impl View for Snapshot<'_> {
         const SQL: &str = "SELECT at, gid, d, seq, ms, flags, chain, count, parts, rows, ops FROM log \
                            WHERE at > ? AND at < ? ORDER BY at";
         let from = log_key(tenant, after)?;
+        let tenants = if plant::on(Bug::WrongTenant) { 2 } else { 1 };
         let mut statement = self.sql(SQL)?;
-        let mut rows = statement.query([from, (tenant.0 + 1) << 40])?;
+        let mut rows = statement.query([from, (tenant.0 + tenants) << 40])?;
         while let Some(row) = rows.next()? {
             let images = match (row.get_ref(9)?, row.get(8)?) {
                 (ValueRef::Null, 0) => StoredImages::InOps,

@@ -1,0 +1,49 @@
+//! What must happen now and then in a search that is worth anything ("sometimes" assertions): a search in which no
+//! answer was ever lost says nothing about lost answers.
+
+use std::collections::BTreeMap;
+
+/// A search of this many actions must have seen everything below.
+const ACTIONS: u64 = 60_000;
+
+/// What a long search must have seen at least once.
+pub const SOMETIMES: &[&str] = &[
+    "an unsure write had been saved",
+    "another tenant wrote",
+    "answer cut",
+    "answer lost after the server's commit",
+    "captive portal",
+    "clock jumped",
+    "device backed up",
+    "device died in a write",
+    "device killed",
+    "device killed in a storage step",
+    "device lost power in a storage step",
+    "device restarted",
+    "device restored from a backup",
+    "disk error armed",
+    "disk filled",
+    "network cut",
+    "op lost to a delete",
+    "packets reordered",
+    "request arrived that nobody waits for",
+    "request doubled",
+    "request lost",
+    "request refused",
+    "server killed",
+    "server killed in a request",
+    "server lost power in a request",
+    "server overloaded",
+    "token expired",
+    "write failed by itself",
+    "write failed by the disk",
+    "write repeated under its write id",
+];
+
+/// What a search of `seeds` worlds should have seen and never did. Short searches promise nothing.
+pub fn never(counted: &BTreeMap<&'static str, u64>, seeds: u64, steps: usize) -> Vec<&'static str> {
+    if seeds * (steps as u64) < ACTIONS {
+        return Vec::new();
+    }
+    SOMETIMES.iter().filter(|what| !counted.contains_key(*what)).copied().collect()
+}
