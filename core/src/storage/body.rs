@@ -37,16 +37,40 @@ pub(crate) fn write_edit(
     extra: &Fields,
 ) {
     head(out, id, base);
-    members(out, "inc", table, changes, |out, change| match change {
-        Change::Inc(by) => {
-            canonical::write_value(out, &Value::Int(*by));
-            true
+    // Most ops have one or two of these parts: looking once is less than walking the fields for each.
+    let (mut inc, mut was, mut was_hash) = (false, false, false);
+    for change in changes {
+        match change {
+            Change::Inc(_) => inc = true,
+            Change::Set { was: Some(old), .. } if old.byte_len() > WAS_BYTES_MAX => was_hash = true,
+            Change::Set { was: Some(_), .. } => was = true,
+            Change::Keep | Change::Set { was: None, .. } => {}
         }
-        _ => false,
-    });
-    let _ = write!(out, ",\"op\":\"{kind}\"");
+    }
+    if inc {
+        members(out, "inc", table, changes, |out, change| match change {
+            Change::Inc(by) => {
+                canonical::write_value(out, &Value::Int(*by));
+                true
+            }
+            _ => false,
+        });
+    }
+    out.push_str(",\"op\":\"");
+    out.push_str(kind);
+    out.push('"');
     write_set(out, table, changes, extra);
     tail(out, table);
+    if was {
+        write_was(out, table, changes);
+    }
+    if was_hash {
+        write_was_hash(out, table, changes);
+    }
+    out.push('}');
+}
+
+fn write_was(out: &mut String, table: &TableSql, changes: &[Change]) {
     members(out, "was", table, changes, |out, change| match change {
         Change::Set { was: Some(was), .. } if was.byte_len() <= WAS_BYTES_MAX => {
             canonical::write_value(out, was);
@@ -54,6 +78,9 @@ pub(crate) fn write_edit(
         }
         _ => false,
     });
+}
+
+fn write_was_hash(out: &mut String, table: &TableSql, changes: &[Change]) {
     members(out, "was_hash", table, changes, |out, change| match change {
         Change::Set { was: Some(was), .. } if was.byte_len() > WAS_BYTES_MAX => {
             write_hash(out, was);
@@ -61,7 +88,6 @@ pub(crate) fn write_edit(
         }
         _ => false,
     });
-    out.push('}');
 }
 
 /// Appends the body of a delete.
@@ -117,7 +143,9 @@ fn head(out: &mut String, id: &str, base: u64) {
 }
 
 fn tail(out: &mut String, table: &TableSql) {
-    let _ = write!(out, ",\"table\":\"{}\"", table.def.name);
+    out.push_str(",\"table\":\"");
+    out.push_str(&table.def.name);
+    out.push('"');
 }
 
 fn ordered<'a>(table: &'a TableSql, changes: &'a [Change]) -> impl Iterator<Item = (&'a str, &'a Change)> {
@@ -133,7 +161,9 @@ fn members(
     write: impl Fn(&mut String, &Change) -> bool,
 ) {
     let start = out.len();
-    let _ = write!(out, ",\"{name}\":{{");
+    out.push_str(",\"");
+    out.push_str(name);
+    out.push_str("\":{");
     let empty = out.len();
     for (key, change) in ordered(table, changes) {
         let before = out.len();

@@ -24,8 +24,9 @@ pub enum RowIds {
     Any,
 }
 
-/// The most row ids a change set names per table.
-const IDS_MAX: usize = 1_000;
+/// The most row ids a change set names per table. Names are for those who watch single rows: a person changes a few at
+/// once, and after a bulk write looking again costs less than naming every row did.
+const IDS_MAX: usize = 100;
 
 impl ChangeSet {
     /// Notes that a row was written.
@@ -37,7 +38,7 @@ impl ChangeSet {
         if let RowIds::Some(known) = ids {
             if known.len() < IDS_MAX {
                 known.insert(id.to_owned());
-            } else {
+            } else if !known.contains(id) {
                 *ids = RowIds::Any;
             }
         }
@@ -74,5 +75,25 @@ impl ChangeSet {
             Some(RowIds::Any) => true,
             Some(RowIds::Some(ids)) => ids.contains(id),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_rows_are_named_and_many_are_any() {
+        let mut changes = ChangeSet::default();
+        for at in 0..IDS_MAX {
+            changes.row("notes", &format!("n{at}"));
+        }
+        assert!(changes.has_row("notes", "n99") && !changes.has_row("notes", "another"));
+        changes.row("notes", "n0");
+        assert!(!changes.has_row("notes", "another"), "a row written twice is one row");
+        changes.row("notes", "one more");
+        assert_eq!(changes.tables.get("notes"), Some(&RowIds::Any));
+        assert!(changes.has_row("notes", "one more") && changes.has_row("notes", "another"), "no change is missed");
+        assert!(!changes.has_row("places", "n0"));
     }
 }

@@ -40,8 +40,11 @@ pub(crate) struct NewOp<'a> {
     pub(crate) undo: Option<&'a str>,
 }
 
-const INSERT: &str = "INSERT INTO _ts_ops (op, grp, n, tbl, row_id, prev, body, undo, gid, wall, boot_ms, session, \
+/// The first op of a group carries its facts.
+const FIRST: &str = "INSERT INTO _ts_ops (op, grp, n, tbl, row_id, prev, body, undo, gid, wall, boot_ms, session, \
     hlc_floor) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+const LATER: &str =
+    "INSERT INTO _ts_ops (op, grp, n, tbl, row_id, prev, body, undo) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
 impl Draft {
     /// A group without ops.
@@ -80,7 +83,7 @@ impl Draft {
     pub(crate) fn append<'c>(
         &mut self,
         conn: &'c Connection,
-        statement: &mut Option<CachedStatement<'c>>,
+        later: &mut Option<CachedStatement<'c>>,
         setup: &Setup,
         state: &State,
         op: &NewOp<'_>,
@@ -89,15 +92,11 @@ impl Draft {
         if plant::on(Bug::RowAndOpApart) {
             conn.execute_batch("COMMIT; BEGIN IMMEDIATE")?;
         }
-        let statement = match statement {
-            Some(statement) => statement,
-            None => statement.insert(conn.prepare_cached(INSERT)?),
-        };
         let n = i64::try_from(self.ops).unwrap_or(i64::MAX);
         if self.ops == 0 {
             let moment = self.moment(setup);
             let gid = Gid::from_parts(moment.wall_ms, setup.options.entropy.next()?);
-            statement.execute(params![
+            conn.prepare_cached(FIRST)?.execute(params![
                 number,
                 self.grp,
                 n,
@@ -114,10 +113,19 @@ impl Draft {
             ])?;
             self.gid = Some(gid);
         } else {
-            let none: Option<i64> = None;
-            statement.execute(params![
-                number, self.grp, n, op.table, op.row_id, op.prev, state.body, op.undo, none, none, none, none, none,
-            ])?;
+            let insert = match later {
+                Some(insert) => insert,
+                None => later.insert(conn.prepare_cached(LATER)?),
+            };
+            insert.raw_bind_parameter(1, number)?;
+            insert.raw_bind_parameter(2, self.grp)?;
+            insert.raw_bind_parameter(3, n)?;
+            insert.raw_bind_parameter(4, op.table)?;
+            insert.raw_bind_parameter(5, op.row_id)?;
+            insert.raw_bind_parameter(6, op.prev)?;
+            insert.raw_bind_parameter(7, state.body.as_str())?;
+            insert.raw_bind_parameter(8, op.undo)?;
+            insert.raw_execute()?;
         }
         self.ops += 1;
         self.bytes += state.body.len();

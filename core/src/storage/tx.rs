@@ -22,7 +22,7 @@ pub struct Tx<'a> {
     pub(super) broken: Option<Error>,
     /// What to remember beside the write id.
     pub(super) result: Option<String>,
-    /// The statement that appends to the log, kept for the whole transaction.
+    /// The statement that appends the later ops of a group to the log, kept for the whole transaction.
     pub(super) append: Option<CachedStatement<'a>>,
     /// The statement that inserts into the table written last.
     pub(super) insert: Option<(usize, CachedStatement<'a>)>,
