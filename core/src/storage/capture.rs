@@ -6,7 +6,7 @@
 //! What an update wrote is the row as it then is, unless a statement failed and took back what it wrote: from then on,
 //! and for everything but plain updates, the row is read again. The triggers are made when SQL first writes a table, so writes by
 //! the API do not pay for them. Connections of others are stopped by the guard in the tables themselves
-//! (`define.rs`). `core/examples/measure_storage.rs` measures triggers beside a pre-update hook.
+//! (`define.rs`). ADR 0012 says why triggers, and what they cost.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
