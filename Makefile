@@ -10,9 +10,10 @@ NOTES ?=
 EDITS ?=
 MINUTES ?= 1
 CRASH ?=
+TARGET ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help check test bench demo crash sim sim-calibrate rust
+.PHONY: help check test bench demo crash kill fuzz sim sim-calibrate rust
 
 help: ## list these commands
 	@printf 'Turnstone. Needs a Rust toolchain (%s or newer) and a C compiler.\n\n' '$(RUST_MIN)'
@@ -40,6 +41,24 @@ demo: rust ## five devices, one server, a bad network, real notes; ends equal ev
 crash: rust ## power loss, kill, I/O error, full disk at every step, for MINUTES (CRASH="--json --seed 7" for more)
 	@$(CARGO) run --quiet --locked --profile ci --package turnstone-crash-tests --bin crash -- \
 	  --minutes $(MINUTES) $(CRASH)
+
+kill: rust ## kill -9 of real clients and servers, with the account afterwards, for MINUTES (SEED= begins elsewhere)
+	@CARGO="$(CARGO)" tests/kill/run.sh $(MINUTES) $(or $(SEED),1)
+
+# Coverage for libFuzzer. `--target` keeps it out of what runs at build time.
+FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+  -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+  -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=4 --cfg fuzzing
+FUZZ_HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+FUZZ_ALL := wire_request wire_answer cursor body op schema merge database evil_server
+
+fuzz: rust ## search for inputs that break something, MINUTES per target (TARGET=merge for one); finds go to fuzz/artifacts
+	@cd fuzz && RUSTFLAGS="$(FUZZ_FLAGS)" $(CARGO) build --quiet --locked --release --target $(FUZZ_HOST)
+	@cd fuzz && for target in $(or $(TARGET),$(FUZZ_ALL)); do \
+	  mkdir -p found/$$target artifacts/$$target && \
+	  target/$(FUZZ_HOST)/release/$$target -max_total_time=$$(( $(MINUTES) * 60 )) -timeout=20 -rss_limit_mb=2048 \
+	    -max_len=4096 -print_final_stats=1 -artifact_prefix=artifacts/$$target/ found/$$target corpus/$$target || exit 1; \
+	done
 
 # The oldest Rust that builds this, from Cargo.toml. No toolchain file: it would make rustup download one.
 RUST_MIN := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)

@@ -38,6 +38,11 @@ fn times() -> usize {
     std::env::var("TURNSTONE_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(200)
 }
 
+/// Makes other worlds: `make kill` takes the next one each time.
+fn seed_of_run() -> u64 {
+    std::env::var("TURNSTONE_KILL_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
 /// What one device wrote, as the test knows it.
 #[derive(Default)]
 struct Account {
@@ -167,8 +172,8 @@ fn last_wins(more: Vec<String>) -> Vec<String> {
 }
 
 /// Kills the server again and again, whenever some exchanges have passed, and starts it on the same database.
-fn torment(folder: &Path, link: &Arc<Link>, done: &AtomicBool, killed: &AtomicUsize) -> Server {
-    let mut rng = fastrand::Rng::with_seed(77);
+fn torment(folder: &Path, seed: u64, link: &Arc<Link>, done: &AtomicBool, killed: &AtomicUsize) -> Server {
+    let mut rng = fastrand::Rng::with_seed(72 + seed);
     let mut server = Server::start(folder);
     link.set_target(server.address());
     while !done.load(Ordering::SeqCst) {
@@ -194,6 +199,7 @@ struct Kills {
 
 /// Two devices live on one server that is killed again and again, behind a bad link; then peace, and the account.
 fn world(seed: u64, life: impl Fn(&mut Player, &Kills) + Sync) -> Kills {
+    let seed = seed.wrapping_add(seed_of_run().wrapping_mul(1_000));
     let folder = tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let config = LinkConfig {
@@ -209,7 +215,7 @@ fn world(seed: u64, life: impl Fn(&mut Player, &Kills) + Sync) -> Kills {
         [("ann", 1), ("bob", 2)].map(|(name, n)| Player::new(folder.path(), name, &link.url(), &token, seed + n));
     let server = std::thread::scope(|scope| {
         let _done = Done(&done);
-        let tormentor = scope.spawn(|| torment(folder.path(), &link, &done, &kills.servers));
+        let tormentor = scope.spawn(|| torment(folder.path(), seed, &link, &done, &kills.servers));
         players.iter().for_each(Player::make_counter);
         let lives: Vec<_> = players.iter_mut().map(|player| scope.spawn(|| life(player, &kills))).collect();
         let ends: Vec<_> = lives.into_iter().map(std::thread::ScopedJoinHandle::join).collect();

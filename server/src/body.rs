@@ -219,6 +219,18 @@ fn reserve(bytes: &mut Vec<u8>, more: usize, share: &mut Share) -> bool {
     bytes.try_reserve_exact(grown - bytes.len()).is_ok()
 }
 
+/// What a request body comes to, for the fuzzer: `packing` as the header says it, out come at most `bytes_max`.
+pub(crate) fn unpack(bytes: Vec<u8>, packing: &str, bytes_max: usize) -> Result<Vec<u8>, Problem> {
+    let packing = match packing {
+        "gzip" => Packing::Gzip,
+        "zstd" => Packing::Zstd,
+        _ => Packing::Identity,
+    };
+    let limits = Limits { request_expanded_bytes_max: bytes_max, ..Limits::default() };
+    let share = Budget::new(limits.bodies_bytes_max).share();
+    Received { bytes, packing, share }.expand(&limits).map(|expanded| expanded.bytes)
+}
+
 /// Packs an answer.
 pub(crate) fn pack(bytes: Vec<u8>, packing: Packing) -> (Vec<u8>, Packing) {
     if bytes.len() < PACK_BYTES_MIN {

@@ -18,6 +18,20 @@ pub mod service;
 pub mod storage;
 pub mod token;
 
+/// Doors for the fuzzer into what has none.
+#[doc(hidden)]
+pub mod fuzzing {
+    use turnstone_protocol::Problem;
+
+    /// Unpacks a request body.
+    ///
+    /// # Errors
+    /// A problem, as the client would get it.
+    pub fn unpack(bytes: Vec<u8>, packing: &str, bytes_max: usize) -> Result<Vec<u8>, Problem> {
+        crate::body::unpack(bytes, packing, bytes_max)
+    }
+}
+
 pub use clock::Clock;
 pub use config::{Config, Limits};
 pub use key::Key;
