@@ -6,4 +6,5 @@
 pub mod apply;
 pub mod backoff;
 pub mod oplog;
+pub mod scheduler;
 pub mod sync;

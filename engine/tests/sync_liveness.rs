@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use fastrand::Rng;
 use proptest::prelude::*;
+use turnstone_engine::scheduler::{Conditions, Decision, Network};
 use turnstone_engine::sync::{
     ApplyOutcome, Batch, BatchId, Command, Config, Event, Failure, Flight, Greeting, LocalWork, Now, Outcome, Page,
     Phase, ResetCause, Sync, TokenResult, Why,
@@ -98,7 +99,7 @@ impl World {
         self.sending = self.sending.filter(|sending| *sending != flight);
         self.fetching = self.fetching.filter(|fetching| *fetching != flight);
         self.outstanding.retain(|command| {
-            !matches!(command, Command::Send { flight: f, .. } | Command::Fetch { flight: f, .. } if *f == flight)
+            !matches!(command, Command::Hello { flight: f } | Command::Send { flight: f, .. } | Command::Fetch { flight: f, .. } if *f == flight)
         });
     }
 
@@ -294,8 +295,14 @@ impl World {
 
     /// Something happens.
     fn step(&mut self) {
-        match self.rng.u8(0..12) {
+        match self.rng.u8(0..16) {
             0 => self.write(),
+            7 | 8 => {
+                let conditions = self.conditions();
+                self.feed(Event::Conditions(conditions));
+            }
+            9 => self.feed(Event::Granted),
+            10 => self.feed(Event::Expired),
             1 => self.feed(Event::Requested),
             2 => self.feed(Event::Poked),
             3 => {
@@ -317,6 +324,17 @@ impl World {
         self.assert_alive();
     }
 
+    fn conditions(&mut self) -> Conditions {
+        let networks = [Network::Unknown, Network::Offline, Network::Unmetered, Network::Metered, Network::Roaming];
+        Conditions {
+            network: networks[self.rng.usize(0..networks.len())],
+            validated: self.rng.u8(0..4) > 0,
+            foreground: self.rng.bool(),
+            low_power: self.rng.bool(),
+            charging: self.rng.bool(),
+        }
+    }
+
     fn sleep(&mut self) {
         if let Some(wake) = self.sync.wake() {
             self.now_ms = self.now_ms.max(wake.at_ms);
@@ -329,8 +347,19 @@ impl World {
         if !self.auto || self.pending.is_empty() || !self.outstanding.is_empty() {
             return;
         }
+        let now = Now { mono_ms: self.now_ms, wall_ms: self.now_ms };
+        if let Decision::Background(wish) = self.sync.decision(now) {
+            // The operating system holds it.
+            let wait_ms = wish.earliest_ms.saturating_sub(self.now_ms);
+            assert!(wait_ms <= 905_000, "I-18: asks for time {wait_ms} ms from now for {:?}", wish.why);
+            return;
+        }
         let wake = self.sync.wake().expect("I-18: work is pending, nothing is outstanding and no timer is armed");
         let wait_ms = wake.at_ms.saturating_sub(self.now_ms);
+        assert!(
+            !matches!(self.sync.decision(now), Decision::Idle { .. }),
+            "I-18: work is pending, and it calls that idle"
+        );
         let bound_ms = if self.sync.phase() == Phase::Stopped { 900_000 } else { 66_000 };
         assert!(wait_ms <= bound_ms, "I-18: sleeps {wait_ms} ms for {:?}", wake.why);
     }
@@ -338,6 +367,7 @@ impl World {
     /// Faults stop: everything must drain.
     fn calm(&mut self) {
         self.weather = Weather::Fair;
+        self.feed(Event::Conditions(Conditions::default()));
         let since_ms = self.now_ms;
         let mut upgrade = false;
         for _ in 0..2_000 {

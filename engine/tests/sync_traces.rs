@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use turnstone_engine::scheduler::Conditions;
 use turnstone_engine::sync::{
     ApplyOutcome, Batch, BatchId, Command, Config, Event, Failure, Flight, Greeting, Now, Page, Sync, TokenResult,
 };
@@ -226,10 +227,40 @@ fn a_500_on_one_group_is_retried_and_set_aside_only_while_pulls_work() {
     let mut trace = Trace::auto();
     trace.connected().sealed(1, 1, false).pushed(Err(status(500, None)));
     trace.fetched(Ok(false)).applied_last();
-    for _ in 0..4 {
+    for at in 0..4 {
         trace.wait().sealed(1, 1, false).pushed(Err(status(500, None)));
+        if at == 0 {
+            trace.fetched(Ok(false)).applied_last();
+        }
     }
     trace.event(Event::Mended { done: true });
+    insta::assert_snapshot!(trace.end());
+}
+
+/// H5: a server in trouble is left alone, then asked with one small push that brings nothing back.
+#[test]
+fn three_server_failures_open_the_breaker_and_one_small_push_closes_it() {
+    let mut trace = Trace::auto();
+    trace.connected().sealed(1000, 1000, true).pushed(Err(status(503, None)));
+    trace.fetched(Err(Failure::Timeout));
+    trace.wait().wait().sealed(1000, 1000, true).pushed(Err(Failure::Timeout));
+    while trace.sync.wake().is_some_and(|wake| wake.at_ms < 5_000) {
+        trace.wait();
+    }
+    trace.wait().sealed(50, 50, true).pushed(Ok(None)).settled(50, 0);
+    insta::assert_snapshot!(trace.end());
+}
+
+/// H10, I-50: one small push first; when the time is over, what was begun ends and counts for nothing.
+#[test]
+fn i_50_a_run_the_system_gave_time_for_starts_small_and_ends_without_a_trace() {
+    let mut trace = Trace::auto();
+    trace.event(Event::Conditions(Conditions { foreground: false, low_power: true, ..Conditions::default() }));
+    trace.connected().sealed(1000, 1000, true).event(Event::Expired);
+    let flight = trace.flights[1];
+    trace.event(Event::Pushed { flight, result: Err(Failure::Broken) });
+    trace.after(60_000).event(Event::Granted).sealed(50, 50, true).pushed(Ok(None)).settled(50, 0);
+    trace.event(Event::Expired).after(600_000).event(Event::Conditions(Conditions::default()));
     insta::assert_snapshot!(trace.end());
 }
 

@@ -3,6 +3,8 @@
 use serde::Serialize;
 use turnstone_protocol::Code;
 
+use crate::scheduler::Conditions;
+
 /// When something happens. Time comes in from outside; the machine never reads a clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Now {
@@ -39,12 +41,20 @@ pub enum Event {
         /// Of the pull lane.
         pull_hold_ms: u64,
     },
+    /// Whether the next pull brings everything there is: the database has no place in the feed yet.
+    Bootstrap(bool),
     /// A local write committed.
     WorkPending,
     /// The app asks to sync until quiet.
     Requested,
     /// The server has something new, as far as somebody knows.
     Poked,
+    /// The operating system gave time: syncs until quiet, one small push first.
+    Granted,
+    /// It took it back, or the time is spent: what was begun for it ends, and counts for nothing.
+    Expired,
+    /// What the device is like; a hint that can never stick.
+    Conditions(Conditions),
     /// A hint about the network; it can never stick.
     Network {
         /// Whether there seems to be one.

@@ -1,14 +1,11 @@
 //! What comes before both lanes: a token, and one `hello`.
 
-use fastrand::Rng;
-
+use super::UPGRADE_RECHECK_MS;
 use super::classify::{self, Meaning};
 use super::command::{Command, TokenReason, Trouble};
 use super::event::{Failure, Flight, Greeting, Now, ResetCause, TokenResult};
 use super::machine::Sync;
-use super::standing::{Wake, Why};
-use super::{RETRY_AFTER_MS_MAX, UPGRADE_RECHECK_MS};
-use crate::backoff::Backoff;
+use crate::scheduler::{Part, Why};
 use turnstone_protocol::Class;
 
 /// Whether there is a token.
@@ -39,25 +36,16 @@ pub(super) struct Gate {
     /// The token was renewed after a 401 and nothing worked since.
     renewed: bool,
     hello: Hello,
-    pub(super) wait: Option<Wake>,
-    pub(super) backoff: Backoff,
 }
 
 impl Gate {
     pub(super) fn new() -> Self {
-        Self {
-            token: Token::None(TokenReason::First),
-            generation: 0,
-            renewed: false,
-            hello: Hello::Needed,
-            wait: None,
-            backoff: Backoff::default(),
-        }
+        Self { token: Token::None(TokenReason::First), generation: 0, renewed: false, hello: Hello::Needed }
     }
 
-    /// Whether the lanes may talk to the server.
+    /// Whether the lanes may talk to the server, as far as the gate goes.
     pub(super) fn is_open(&self) -> bool {
-        self.wait.is_none() && self.token == Token::Have && self.hello == Hello::Done
+        self.token == Token::Have && self.hello == Hello::Done
     }
 
     /// Whether an answer is outstanding.
@@ -68,7 +56,6 @@ impl Gate {
     /// A request was answered as it should be.
     pub(super) const fn worked(&mut self) {
         self.renewed = false;
-        self.backoff.succeeded();
     }
 
     /// The server must say again what it is.
@@ -76,16 +63,19 @@ impl Gate {
         self.hello = Hello::Needed;
     }
 
-    pub(super) fn wait_backoff(&mut self, rng: &mut Rng, now: Now, why: Why) {
-        let at_ms = now.mono_ms.saturating_add(self.backoff.failed(rng));
-        self.wait = Some(Wake { at_ms, why });
+    /// Gives up the hello under way.
+    pub(super) fn drop_hello(&mut self, out: &mut Vec<Command>) {
+        if let Hello::Asked(flight, _) = self.hello {
+            self.hello = Hello::Needed;
+            out.push(Command::Discard { flight });
+        }
     }
 }
 
 impl Sync {
     /// Moves the gate on. Returns whether it is open.
     pub(super) fn advance_gate(&mut self, out: &mut Vec<Command>) -> bool {
-        if self.gate.wait.is_some() {
+        if self.scheduler.waits(Part::Gate).is_some() {
             return false;
         }
         match (self.gate.token, self.gate.hello) {
@@ -115,7 +105,7 @@ impl Sync {
             TokenResult::SignIn => self.needs_auth("sign_in", now, out),
             TokenResult::Later => {
                 self.gate.token = Token::None(reason);
-                self.gate.wait_backoff(&mut self.rng, now, Why::Backoff);
+                self.scheduler.fail(Part::Gate, Why::Backoff, now.mono_ms);
                 self.note(Trouble { code: "token_unavailable".to_owned(), class: Class::Retry }, out);
                 self.run_failed();
             }
@@ -136,16 +126,13 @@ impl Sync {
 
     fn needs_auth(&mut self, code: &str, now: Now, out: &mut Vec<Command>) {
         self.gate.token = Token::None(TokenReason::Rejected);
-        self.gate.wait_backoff(&mut self.rng, now, Why::SignIn);
+        self.scheduler.fail(Part::Gate, Why::SignIn, now.mono_ms);
         self.note(Trouble { code: code.to_owned(), class: Class::Auth }, out);
     }
 
     pub(super) fn on_token_changed(&mut self) {
-        if self.gate.wait.is_some_and(|wait| wait.why == Why::SignIn) {
-            self.gate.wait = None;
-        }
+        self.scheduler.token_changed();
         self.gate.renewed = false;
-        self.gate.backoff.succeeded();
         if self.gate.token == Token::Have {
             self.gate.token = Token::None(TokenReason::First);
         }
@@ -167,7 +154,7 @@ impl Sync {
         self.gate.hello = Hello::Needed;
         match result {
             Ok(greeting) => {
-                self.gate.worked();
+                self.answered(Part::Gate);
                 match greeting {
                     Greeting::Fine => self.gate.hello = Hello::Done,
                     Greeting::EpochChanged => self.reset(ResetCause::EpochChanged, now, out),
@@ -185,18 +172,18 @@ impl Sync {
             Meaning::Upgrade => self.stop_for_upgrade(now, out),
             // Tier 0: a server without hello. Epoch and clock come with its other answers.
             Meaning::NotServed | Meaning::Refused(_) | Meaning::Forbidden | Meaning::TooLarge => {
-                self.gate.worked();
+                self.answered(Part::Gate);
                 self.gate.hello = Hello::Done;
             }
             Meaning::Later { retry_after_ms: Some(ms) } => {
                 self.note(classify::trouble(failure), out);
-                let ms = ms.min(RETRY_AFTER_MS_MAX);
                 self.hold_push(ms, now, out);
                 self.hold_pull(ms, now, out);
             }
             meaning => {
                 self.note(classify::trouble(failure), out);
-                self.gate.wait_backoff(&mut self.rng, now, Why::Backoff);
+                self.blame(None, failure, now);
+                self.scheduler.fail(Part::Gate, Why::Backoff, now.mono_ms);
                 self.run_failed_by(&meaning);
             }
         }
@@ -204,8 +191,7 @@ impl Sync {
 
     pub(super) fn stop_for_upgrade(&mut self, now: Now, out: &mut Vec<Command>) {
         self.gate.hello = Hello::Needed;
-        let at_ms = now.mono_ms.saturating_add(UPGRADE_RECHECK_MS);
-        self.gate.wait = Some(Wake { at_ms, why: Why::Upgrade });
+        self.scheduler.wait(Part::Gate, UPGRADE_RECHECK_MS, Why::Upgrade, now.mono_ms);
         self.note(Trouble { code: "upgrade_required".to_owned(), class: Class::Upgrade }, out);
     }
 }

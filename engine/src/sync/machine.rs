@@ -1,27 +1,25 @@
 //! The machine itself: takes an event, lets every part react, then moves every part on.
 
-use fastrand::Rng;
-
 use super::RUN_FAILURES_MAX;
 use super::classify::Meaning;
 use super::command::{Command, Outcome, Trouble};
-use super::event::{BatchId, Event, Flight, LocalWork, Now};
+use super::event::{BatchId, Event, Failure, Flight, Lane, LocalWork, Now};
 use super::gate::Gate;
 use super::pull::Pull;
-use super::push::{Push, PushState};
+use super::push::Push;
 use super::repair::Mending;
-use super::standing::{Standing, Wake, Why};
-use crate::backoff::DELAY_MS_MAX;
+use super::standing::Standing;
+use crate::scheduler::{self, Background, Cause, Change, Decision, Part, Scheduler, Why, Work};
 use turnstone_protocol::limits;
-
-/// The most that can be left of a `Retry-After`, in milliseconds.
-const RETRY_LEFT_MS_MAX: u64 = super::RETRY_AFTER_MS_MAX + super::SPREAD_MS_MAX;
+use turnstone_protocol::plant::{self, Bug};
 
 /// How the machine behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Config {
     /// Syncs by itself after writes, on network and by time; else only when asked.
     pub auto: bool,
+    /// How long a sync waits for further writes, in milliseconds; only with `auto`.
+    pub debounce_ms: u64,
     /// Looks for news this often while quiet, in milliseconds; only with `auto`.
     pub poll_ms: Option<u64>,
     /// The most entries of a push.
@@ -36,7 +34,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             auto: false,
-            poll_ms: Some(900_000),
+            debounce_ms: scheduler::DEBOUNCE_MS,
+            poll_ms: Some(scheduler::POLL_MS),
             entries_max: limits::PUSH_GROUPS_MAX,
             bytes_max: 4 << 20,
             rows_max: limits::PAGE_ROWS_MAX,
@@ -53,17 +52,13 @@ struct Run {
 /// The sync state machine of one database.
 #[derive(Debug)]
 pub struct Sync {
-    pub(super) config: Config,
-    pub(super) rng: Rng,
+    pub(super) scheduler: Scheduler,
     pub(super) gate: Gate,
     pub(super) push: Push,
     pub(super) pull: Pull,
     pub(super) mending: Option<Mending>,
     /// Repairs since something last worked.
     pub(super) repairs: u32,
-    /// The network is said to be gone; believed until then.
-    pub(super) offline: Option<Wake>,
-    pub(super) poll_at_ms: Option<u64>,
     /// A pull reached the end since `Synced` was last said.
     pub(super) pulled_to_end: bool,
     run: Option<Run>,
@@ -75,16 +70,14 @@ impl Sync {
     /// Makes a machine. `seed` is all its randomness.
     #[must_use]
     pub fn new(config: Config, seed: u64) -> Self {
+        let Config { auto, debounce_ms, poll_ms, .. } = config;
         Self {
-            config,
-            rng: Rng::with_seed(seed),
+            scheduler: Scheduler::new(scheduler::Config { auto, debounce_ms, poll_ms }, seed),
             gate: Gate::new(),
             push: Push::new(config.entries_max, config.bytes_max),
             pull: Pull::new(config.rows_max),
             mending: None,
             repairs: 0,
-            offline: None,
-            poll_at_ms: None,
             pulled_to_end: false,
             run: None,
             trouble: None,
@@ -103,24 +96,57 @@ impl Sync {
     /// What is left of each lane's `Retry-After`, in milliseconds: push, pull. To be kept over a restart.
     #[must_use]
     pub fn holds_ms(&self, now: Now) -> (u64, u64) {
-        let left = |wait: Option<Wake>| match wait {
-            Some(Wake { at_ms, why: Why::RetryAfter }) => at_ms.saturating_sub(now.mono_ms),
+        let left = |part| match self.scheduler.waits(part) {
+            Some(wait) if wait.why == Why::RetryAfter => wait.at_ms.saturating_sub(now.mono_ms),
             _ => 0,
         };
-        let push = match self.push.state {
-            PushState::Waiting(wait) => Some(wait),
-            _ => None,
-        };
-        (left(push), left(self.pull.wait))
+        (left(Part::Push), left(Part::Pull))
+    }
+
+    /// What happens next, and why.
+    #[must_use]
+    pub fn decision(&self, now: Now) -> Decision {
+        self.scheduler.decide(self.work(), now.mono_ms)
+    }
+
+    /// What the operating system is to hold for us, in case the process ends.
+    #[must_use]
+    pub fn wish(&self, now: Now) -> Option<Background> {
+        self.scheduler.wish(self.work(), now.mono_ms)
+    }
+
+    /// What there is to do.
+    #[must_use]
+    pub fn work(&self) -> Work {
+        let busy =
+            self.gate.is_busy() || self.mending.is_some() || self.push.has_outstanding() || self.pull.has_outstanding();
+        Work { push: self.push.wants(), pull: self.pull.wanted, busy }
     }
 
     fn react(&mut self, event: Event, now: Now, out: &mut Vec<Command>) {
         match event {
             Event::Started { push_hold_ms, pull_hold_ms } => self.on_started(push_hold_ms, pull_hold_ms, now, out),
+            Event::Bootstrap(is_bootstrap) => self.scheduler.bootstrap(is_bootstrap),
             Event::WorkPending => self.on_work(now),
-            Event::Requested => self.on_requested(),
-            Event::Poked => self.pull.want(),
-            Event::Network { up } => self.on_network(up, now),
+            Event::Requested => self.on_requested(Cause::Requested),
+            Event::Granted => {
+                self.on_requested(Cause::Granted);
+                self.push.is_first = true;
+                self.pull.postpone();
+            }
+            Event::Expired => self.on_expired(out),
+            Event::Poked => {
+                self.scheduler.poked();
+                self.pull.want();
+            }
+            Event::Network { up } => {
+                let change = self.scheduler.network(up, now.mono_ms);
+                self.on_change(change);
+            }
+            Event::Conditions(conditions) => {
+                let change = self.scheduler.conditions(conditions, now.mono_ms);
+                self.on_change(change);
+            }
             Event::TokenChanged => self.on_token_changed(),
             Event::Tick => {}
             Event::Token { result } => self.on_token(result, now, out),
@@ -136,38 +162,42 @@ impl Sync {
     }
 
     fn advance(&mut self, now: Now, out: &mut Vec<Command>) {
-        for wait in [&mut self.gate.wait, &mut self.offline] {
-            if wait.is_some_and(|wait| wait.at_ms <= now.mono_ms) {
-                *wait = None;
-            }
-        }
-        if self.config.auto && self.poll_at_ms.is_some_and(|at_ms| at_ms <= now.mono_ms) {
-            self.poll_at_ms = None;
-            self.pull.want();
-        }
-        self.wake_push(now, out);
-        self.wake_pull(now, out);
+        self.take_due(now, out);
+        self.date_pull(now);
         self.advance_apply(out);
-        if self.mending.is_none()
-            && self.is_active()
-            && self.offline.is_none()
-            && self.wants()
-            && self.advance_gate(out)
-        {
+        if self.mending.is_none() && self.scheduler.is_active() && self.wants() && self.advance_gate(out) {
             self.advance_push(now, out);
-            self.wake_pull(now, out);
+            self.date_pull(now);
             self.advance_pull(now, out);
         }
         self.conclude(now, out);
     }
 
-    /// Whether the machine may start anything by itself.
-    pub(super) const fn is_active(&self) -> bool {
-        self.config.auto || self.run.is_some()
+    fn take_due(&mut self, now: Now, out: &mut Vec<Command>) {
+        let due = self.scheduler.advance(now.mono_ms);
+        if due.push {
+            self.release_push(out);
+        }
+        if due.pull {
+            self.release_pull(out);
+        }
+        if due.again {
+            self.restart_round();
+        }
+        if due.poll {
+            self.pull.want();
+        }
+        self.push.look |= due.debounce;
+        if self.push.look {
+            self.scheduler.flushed();
+        }
     }
 
+    /// Whether a lane would start something, and may.
     fn wants(&self) -> bool {
-        self.push.wants() || (self.pull.wait.is_none() && (self.pull.wanted || self.pull.has_outstanding()))
+        let may = |is_push| self.scheduler.held_back(is_push).is_none() && self.scheduler.disallowed(is_push).is_none();
+        let pull_wants = self.pull.wanted || self.pull.has_outstanding();
+        (self.push_wants() && may(true)) || (pull_wants && self.scheduler.waits(Part::Pull).is_none() && may(false))
     }
 
     /// Says what is over: everything synced, or a requested sync ended.
@@ -179,9 +209,7 @@ impl Sync {
                 self.trouble = None;
                 out.push(Command::Synced);
             }
-            if self.config.auto && self.poll_at_ms.is_none() {
-                self.poll_at_ms = self.config.poll_ms.map(|ms| now.mono_ms.saturating_add(ms));
-            }
+            self.scheduler.quiet(now.mono_ms);
         }
         let Some(run) = self.run else { return };
         let goes_on = |standing| match standing {
@@ -193,6 +221,7 @@ impl Sync {
             return;
         }
         self.run = None;
+        self.scheduler.answered();
         let outcome = if is_quiet {
             Outcome::Quiet { waiting: self.push.waiting_last }
         } else {
@@ -203,59 +232,79 @@ impl Sync {
 
     fn on_started(&mut self, push_hold_ms: u64, pull_hold_ms: u64, now: Now, out: &mut Vec<Command>) {
         if push_hold_ms > 0 {
-            self.resume_push(push_hold_ms.min(RETRY_LEFT_MS_MAX), now, out);
+            self.resume_push(push_hold_ms, now, out);
         }
         if pull_hold_ms > 0 {
-            self.resume_pull(pull_hold_ms.min(RETRY_LEFT_MS_MAX), now, out);
+            self.resume_pull(pull_hold_ms, now, out);
         }
-        if self.config.auto {
+        if self.scheduler.is_active() {
             self.push.look = true;
             self.pull.want();
         }
     }
 
     fn on_work(&mut self, now: Now) {
-        if self.config.auto && self.run.is_none() && !self.push.makes_progress() {
-            self.push.put_off(now);
+        if plant::on(Bug::WakeLost) && self.push.has_outstanding() {
+            return;
+        }
+        if self.scheduler.is_active() && self.run.is_none() && !self.push_makes_progress() {
+            self.scheduler.written(now.mono_ms);
         } else {
             self.push.look = true;
         }
     }
 
-    fn on_requested(&mut self) {
+    fn on_requested(&mut self, cause: Cause) {
         self.run = Some(Run { failures: 0 });
-        self.offline = None;
-        self.cut_waits();
+        self.scheduler.asked(cause);
+        self.try_everything();
+    }
+
+    /// The time that was given is over: ends what was begun for it, as if it had not been. What a person who looks on
+    /// would want anyway goes on.
+    fn on_expired(&mut self, out: &mut Vec<Command>) {
+        self.run = None;
+        self.push.is_first = false;
+        self.scheduler.expired();
+        if !self.scheduler.goes_on_alone() {
+            self.gate.drop_hello(out);
+            self.drop_push(out);
+            self.drop_pull(out);
+        }
+    }
+
+    fn on_change(&mut self, change: Change) {
+        if change.at_once {
+            self.try_everything();
+        }
+        self.push.look |= change.leaving;
+    }
+
+    fn try_everything(&mut self) {
         self.push.look = true;
         self.pull.want();
     }
 
-    fn on_network(&mut self, up: bool, now: Now) {
-        if up {
-            self.offline = None;
-            self.cut_waits();
-            self.push.look = true;
-            self.pull.want();
-        } else if self.offline.is_none() {
-            // A hint that can stick would stop syncing for ever: believe it for a minute.
-            self.offline = Some(Wake { at_ms: now.mono_ms.saturating_add(DELAY_MS_MAX), why: Why::Offline });
-        }
+    /// A server that works answered.
+    pub(super) fn answered(&mut self, part: Part) {
+        self.gate.worked();
+        self.scheduler.worked(part);
     }
 
-    /// Ends every wait that was this device's own idea; what the server asked for is kept.
-    fn cut_waits(&mut self) {
-        self.gate.wait = None;
-        self.gate.backoff.succeeded();
-        self.push.backoff.succeeded();
-        self.pull.backoff.succeeded();
-        self.push.again = None;
-        if let PushState::Waiting(wait) = self.push.state
-            && wait.why != Why::RetryAfter
-        {
-            self.push.state = PushState::Rest;
-        }
-        if self.pull.wait.is_some_and(|wait| wait.why != Why::RetryAfter) {
-            self.pull.wait = None;
+    /// A request of a lane, or of the gate, failed: tells the breaker whether the server is to blame.
+    pub(super) fn blame(&mut self, lane: Option<Lane>, failure: &Failure, now: Now) {
+        let failed = match failure {
+            Failure::Timeout => true,
+            // A server that says when to come back is obeyed, and not second-guessed.
+            Failure::Status { status: 500..=599, retry_after_ms: None, .. } => true,
+            Failure::Status { status: ..500, code: Some(_), .. } => {
+                self.scheduler.spoke();
+                false
+            }
+            _ => false,
+        };
+        if failed && self.scheduler.server_failed(lane == Some(Lane::Push), now.mono_ms) {
+            self.pull.want();
         }
     }
 

@@ -4,6 +4,8 @@
 //! payload: the driver keeps batches, answers and pages under the names the machine gave them.
 //! That makes every decision printable, and a trace of events and commands a test.
 //!
+//! When anything may start is not decided here but in [`crate::scheduler`]: it holds every timer, and the machine asks it.
+//!
 //! Three parts stand beside each other:
 //! - the **gate** (`gate.rs`): a token and one `hello` before anything else; sign-in and
 //!   "the app is too old" stop both lanes there;
@@ -30,25 +32,18 @@ mod repair;
 mod sizing;
 mod standing;
 
+pub use crate::scheduler::{Wake, Why};
 pub use command::{Command, Outcome, TokenReason, Trouble};
 pub use event::{
     ApplyOutcome, Batch, BatchId, Event, Failure, Flight, Greeting, Lane, LocalWork, Now, Page, ResetCause, TokenResult,
 };
 pub use machine::{Config, Sync};
-pub use standing::{Phase, Wake, Why};
+pub use standing::Phase;
 
 /// How long a pull waits after a push left, in milliseconds.
 pub const PULL_PATIENCE_MS: u64 = 1_000;
 /// How long a pull waits for pushes that make progress, in milliseconds.
 pub const PULL_PATIENCE_MS_MAX: u64 = 5_000;
-/// How long a sync after a local write waits for further writes, in milliseconds.
-pub const DEBOUNCE_MS: u64 = 3_000;
-/// The longest that further writes can put it off, in milliseconds.
-pub const DEBOUNCE_MS_MAX: u64 = 10_000;
-/// The longest `Retry-After` this client obeys in one go, in milliseconds; a server that needs longer says so again.
-pub const RETRY_AFTER_MS_MAX: u64 = 3_600_000;
-/// The most that is waited beyond a `Retry-After`, in milliseconds, so that a fleet does not come back as one.
-const SPREAD_MS_MAX: u64 = 5_000;
 /// How long to wait before asking again whether this app version is accepted, in milliseconds.
 pub const UPGRADE_RECHECK_MS: u64 = 900_000;
 /// Failures in a row after which a requested sync gives up.

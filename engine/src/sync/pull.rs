@@ -6,9 +6,8 @@ use super::classify::{self, Meaning};
 use super::command::Command;
 use super::event::{ApplyOutcome, Failure, Flight, Lane, Now, Page};
 use super::machine::Sync;
-use super::standing::{Wake, Why};
-use super::{PAGES_AHEAD_MAX, PULL_PATIENCE_MS, PULL_PATIENCE_MS_MAX, RETRY_AFTER_MS_MAX, SPREAD_MS_MAX};
-use crate::backoff::{self, Backoff};
+use super::{PAGES_AHEAD_MAX, PULL_PATIENCE_MS, PULL_PATIENCE_MS_MAX};
+use crate::scheduler::{Part, Why};
 
 /// The pull lane.
 #[derive(Debug)]
@@ -23,8 +22,6 @@ pub(super) struct Pull {
     /// Pages that arrived and are not applied yet, oldest first.
     staged: VecDeque<(Flight, Page)>,
     applying: bool,
-    pub(super) wait: Option<Wake>,
-    pub(super) backoff: Backoff,
     rows_max: usize,
     rows: usize,
     bad_links: u32,
@@ -44,8 +41,6 @@ impl Pull {
             flight: None,
             staged: VecDeque::new(),
             applying: false,
-            wait: None,
-            backoff: Backoff::new(),
             rows_max,
             rows: rows_max,
             bad_links: 0,
@@ -61,15 +56,15 @@ impl Pull {
         self.asks = self.asks.wrapping_add(1);
     }
 
+    /// A pull that is due waits anew for a push that makes progress.
+    pub(super) const fn postpone(&mut self) {
+        self.wanted_since_ms = None;
+    }
+
     /// A pull began that brings everything asked for until then.
     const fn begun(&mut self) {
         self.wanted = false;
         self.wanted_since_ms = None;
-    }
-
-    /// Whether nothing of this lane is under way, so that a pull may begin at the database's cursor.
-    pub(super) fn could_start(&self) -> bool {
-        self.flight.is_none() && self.staged.is_empty() && self.wait.is_none()
     }
 
     /// Whether an answer is outstanding.
@@ -99,16 +94,25 @@ impl Pull {
 }
 
 impl Sync {
-    /// Lets what the lane waited for begin.
-    pub(super) fn wake_pull(&mut self, now: Now, out: &mut Vec<Command>) {
-        if self.pull.wait.is_some_and(|wait| wait.at_ms <= now.mono_ms) {
-            self.pull.wait = None;
-            self.pull.want();
-            if self.pull.held {
-                self.pull.held = false;
-                out.push(Command::Hold { lane: Lane::Pull, ms: 0 });
-            }
+    /// The lane's wait is over.
+    pub(super) fn release_pull(&mut self, out: &mut Vec<Command>) {
+        self.pull.want();
+        if self.pull.held {
+            self.pull.held = false;
+            out.push(Command::Hold { lane: Lane::Pull, ms: 0 });
         }
+    }
+
+    /// Whether nothing of this lane is under way or waits, so that a pull may begin at the database's cursor.
+    pub(super) fn pull_could_start(&self) -> bool {
+        !self.pull.has_outstanding()
+            && self.scheduler.waits(Part::Pull).is_none()
+            && self.scheduler.disallowed(false).is_none()
+            && self.scheduler.held_back(false).is_none()
+    }
+
+    /// Remembers since when a pull is due.
+    pub(super) const fn date_pull(&mut self, now: Now) {
         if !self.pull.wanted {
             self.pull.wanted_since_ms = None;
         } else if self.pull.wanted_since_ms.is_none() {
@@ -128,7 +132,11 @@ impl Sync {
 
     /// Downloads the next page, or begins at the database's cursor.
     pub(super) fn advance_pull(&mut self, now: Now, out: &mut Vec<Command>) {
-        if self.pull.flight.is_some() || self.pull.wait.is_some() {
+        if self.pull.flight.is_some()
+            || self.scheduler.waits(Part::Pull).is_some()
+            || self.scheduler.held_back(false).is_some()
+            || self.scheduler.disallowed(false).is_some()
+        {
             return;
         }
         let after = match self.pull.staged.back() {
@@ -153,7 +161,7 @@ impl Sync {
     /// the last push asks for it in the same request. None: it does not wait.
     pub(super) fn pull_patience_ends_ms(&self) -> Option<u64> {
         let since_ms = self.pull.wanted_since_ms?;
-        if !self.push.makes_progress() {
+        if !self.push_makes_progress() {
             return None;
         }
         let progress_ms = self.push.progress_ms.max(since_ms);
@@ -173,8 +181,7 @@ impl Sync {
         self.pull.flight = None;
         match result {
             Ok(page) => {
-                self.gate.worked();
-                self.pull.backoff.succeeded();
+                self.answered(Part::Pull);
                 self.pull.bad_links = 0;
                 self.pull.rows = (self.pull.rows * 2).min(self.pull.rows_max);
                 self.pull.stage(flight, page);
@@ -193,6 +200,7 @@ impl Sync {
             return self.on_unauthorized(generation, expired, now, out);
         }
         self.note(classify::trouble(failure), out);
+        self.blame(Some(Lane::Pull), failure, now);
         match &meaning {
             Meaning::AskLess if self.pull.ask_less() => return,
             Meaning::BadLink => {
@@ -202,7 +210,7 @@ impl Sync {
                 }
                 self.wait_pull(Why::Backoff, now);
             }
-            Meaning::Later { retry_after_ms: Some(ms) } => self.hold_pull((*ms).min(RETRY_AFTER_MS_MAX), now, out),
+            Meaning::Later { retry_after_ms: Some(ms) } => self.hold_pull(*ms, now, out),
             Meaning::Forbidden => self.wait_pull(Why::Forbidden, now),
             Meaning::Forked | Meaning::SeqGap { .. } => self.renew(now, out),
             Meaning::Reset(cause) => self.reset(*cause, now, out),
@@ -227,6 +235,7 @@ impl Sync {
                     self.pull.want();
                 } else if !page.more {
                     self.pulled_to_end = true;
+                    self.scheduler.bootstrap(false);
                 }
             }
             ApplyOutcome::Stale => {
@@ -251,23 +260,19 @@ impl Sync {
     }
 
     pub(super) fn wait_pull(&mut self, why: Why, now: Now) {
-        let mut delay_ms = self.pull.backoff.failed(&mut self.rng);
-        if why == Why::Forbidden {
-            delay_ms = self.rng.u64(backoff::DELAY_MS_MAX / 2..=backoff::DELAY_MS_MAX);
-        }
-        self.pull.wait = Some(Wake { at_ms: now.mono_ms.saturating_add(delay_ms), why });
+        self.scheduler.fail(Part::Pull, why, now.mono_ms);
     }
 
     /// Obeys a `Retry-After`, also across a restart.
     pub(super) fn hold_pull(&mut self, ms: u64, now: Now, out: &mut Vec<Command>) {
-        let spread_ms = self.rng.u64(0..=(ms / 10).min(SPREAD_MS_MAX));
-        self.resume_pull(ms.saturating_add(spread_ms), now, out);
+        let ms = self.scheduler.hold(Part::Pull, ms, now.mono_ms);
+        self.pull.held = true;
+        out.push(Command::Hold { lane: Lane::Pull, ms });
     }
 
     /// Waits for what is left of one.
     pub(super) fn resume_pull(&mut self, ms: u64, now: Now, out: &mut Vec<Command>) {
-        let at_ms = now.mono_ms.saturating_add(ms);
-        self.pull.wait = Some(Wake { at_ms, why: Why::RetryAfter });
+        let ms = self.scheduler.resume_hold(Part::Pull, ms, now.mono_ms);
         self.pull.held = true;
         out.push(Command::Hold { lane: Lane::Pull, ms });
     }

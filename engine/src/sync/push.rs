@@ -5,15 +5,12 @@
 //! not sent again within it. A round that decided something is followed by another while any wait,
 //! for what was decided may have unblocked them; one that decided nothing is followed after a back-off.
 
-use turnstone_protocol::plant::{self, Bug};
 
 use super::command::Command;
 use super::event::{Batch, BatchId, Failure, Flight, Lane, Now, Page, ResetCause};
 use super::machine::Sync;
 use super::sizing::Sizing;
-use super::standing::{Wake, Why};
-use super::{DEBOUNCE_MS, DEBOUNCE_MS_MAX};
-use crate::backoff::Backoff;
+use crate::scheduler::{Part, SMALL_BYTES_MAX, SMALL_ENTRIES_MAX, Why};
 
 /// What the lane does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +19,6 @@ pub(super) enum PushState {
     Sealing(BatchId),
     Ready(Batch),
     Sending(Sending),
-    Waiting(Wake),
 }
 
 /// A push under way.
@@ -42,13 +38,6 @@ pub(super) enum Next {
     None,
     Sealing(BatchId),
     Ready(Batch),
-}
-
-/// Local writes that a sync waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Debounce {
-    pub(super) until_ms: u64,
-    latest_ms: u64,
 }
 
 /// The push lane.
@@ -71,12 +60,9 @@ pub(super) struct Push {
     behind_void: bool,
     /// Groups that waited at the end of the last round.
     pub(super) waiting_last: usize,
-    /// When to send waiting groups again.
-    pub(super) again: Option<Wake>,
-    again_backoff: Backoff,
-    pub(super) debounce: Option<Debounce>,
     pub(super) sizing: Sizing,
-    pub(super) backoff: Backoff,
+    /// The next push is a small one and brings nothing back: there may be time for no more.
+    pub(super) is_first: bool,
     /// Whether one entry may be set aside without proof that others go through: outages look like poison.
     pub(super) credit: bool,
     pub(super) bad_links: u32,
@@ -100,11 +86,8 @@ impl Push {
             waiting: 0,
             behind_void: false,
             waiting_last: 0,
-            again: None,
-            again_backoff: Backoff::new(),
-            debounce: None,
             sizing: Sizing::new(entries_max, bytes_max),
-            backoff: Backoff::new(),
+            is_first: false,
             credit: true,
             bad_links: 0,
             server_failures: 0,
@@ -118,60 +101,40 @@ impl Push {
         self.settling > 0 || matches!(self.state, PushState::Sealing(_) | PushState::Sending(_))
     }
 
-    /// Whether there is something the lane would start.
+    /// Whether there is something the lane would start, were it not made to wait.
     pub(super) const fn wants(&self) -> bool {
         match self.state {
             PushState::Rest => self.look || self.more || self.round_open,
             PushState::Ready(_) => true,
-            PushState::Sealing(_) | PushState::Sending(_) | PushState::Waiting(_) => false,
+            PushState::Sealing(_) | PushState::Sending(_) => false,
         }
-    }
-
-    /// Whether a pull may wait a little for this lane.
-    pub(super) const fn makes_progress(&self) -> bool {
-        self.has_outstanding() || self.wants()
-    }
-
-    /// The next batch is taken from the first undecided group again.
-    pub(super) const fn restart_round(&mut self) {
-        self.look = true;
-        self.again = None;
-        self.from_seq = 0;
-    }
-
-    /// A local write committed: waits a little for others, but not for ever.
-    pub(super) fn put_off(&mut self, now: Now) {
-        if plant::on(Bug::WakeLost) && self.has_outstanding() {
-            return;
-        }
-        let latest_ms = self.debounce.map_or(now.mono_ms.saturating_add(DEBOUNCE_MS_MAX), |was| was.latest_ms);
-        let until_ms = now.mono_ms.saturating_add(DEBOUNCE_MS).min(latest_ms);
-        self.debounce = Some(Debounce { until_ms, latest_ms });
     }
 }
 
 impl Sync {
-    /// Lets what the lane waited for begin.
-    pub(super) fn wake_push(&mut self, now: Now, out: &mut Vec<Command>) {
-        if let PushState::Waiting(wait) = self.push.state
-            && wait.at_ms <= now.mono_ms
-        {
-            self.push.state = PushState::Rest;
-            self.push.more = true;
-            self.release_push(out);
-        }
-        if self.push.again.is_some_and(|again| again.at_ms <= now.mono_ms) {
-            self.push.restart_round();
-        }
-        if self.push.debounce.is_some_and(|debounce| debounce.until_ms <= now.mono_ms) {
-            self.push.look = true;
-        }
-        if self.push.look {
-            self.push.debounce = None;
-        }
+    /// Whether there is something the lane would start now.
+    pub(super) const fn push_wants(&self) -> bool {
+        self.push.wants() && self.scheduler.waits(Part::Push).is_none()
     }
 
-    fn release_push(&mut self, out: &mut Vec<Command>) {
+    /// Whether a pull may wait a little for this lane.
+    pub(super) fn push_makes_progress(&self) -> bool {
+        self.push.has_outstanding()
+            || self.push_wants()
+                && self.scheduler.held_back(true).is_none()
+                && self.scheduler.disallowed(true).is_none()
+    }
+
+    /// The next batch is taken from the first undecided group again.
+    pub(super) const fn restart_round(&mut self) {
+        self.push.look = true;
+        self.push.from_seq = 0;
+        self.scheduler.release(Part::Again);
+    }
+
+    /// The lane's wait is over.
+    pub(super) fn release_push(&mut self, out: &mut Vec<Command>) {
+        self.push.more = true;
         if self.push.held {
             self.push.held = false;
             out.push(Command::Hold { lane: Lane::Push, ms: 0 });
@@ -180,6 +143,10 @@ impl Sync {
 
     /// Ends a round, starts one, seals or sends: whatever comes next.
     pub(super) fn advance_push(&mut self, now: Now, out: &mut Vec<Command>) {
+        let waits = self.scheduler.waits(Part::Push).or_else(|| self.scheduler.held_back(true));
+        if waits.is_some() || self.scheduler.disallowed(true).is_some() {
+            return;
+        }
         match self.push.state {
             PushState::Rest if self.push.more => self.seal(out),
             PushState::Rest if self.push.round_open && self.push.settling > 0 => {}
@@ -189,9 +156,14 @@ impl Sync {
             }
             PushState::Rest if self.push.look => {
                 self.push.look = false;
-                if self.push.again.is_none() {
+                if self.scheduler.waits(Part::Again).is_none() {
                     self.push.from_seq = 0;
                 }
+                self.seal(out);
+            }
+            PushState::Ready(batch) if self.is_small() && batch.entries > SMALL_ENTRIES_MAX => {
+                out.push(Command::Forget { batch: batch.id });
+                self.push.state = PushState::Rest;
                 self.seal(out);
             }
             PushState::Ready(batch) => self.send(batch, now, out),
@@ -206,12 +178,11 @@ impl Sync {
         let (waiting, decided) = (std::mem::take(&mut push.waiting), std::mem::take(&mut push.decided));
         let behind_void = std::mem::take(&mut push.behind_void);
         if waiting == 0 && !behind_void {
-            push.again_backoff.succeeded();
+            self.scheduler.reset(Part::Again);
         } else if decided {
-            push.restart_round();
-        } else if push.again.is_none() {
-            let at_ms = now.mono_ms.saturating_add(push.again_backoff.failed(&mut self.rng));
-            push.again = Some(Wake { at_ms, why: Why::GroupsWaiting });
+            self.restart_round();
+        } else if self.scheduler.waits(Part::Again).is_none() {
+            self.scheduler.fail(Part::Again, Why::GroupsWaiting, now.mono_ms);
         }
     }
 
@@ -228,25 +199,31 @@ impl Sync {
 
     fn seal_after(&mut self, after_seq: u64, out: &mut Vec<Command>) -> BatchId {
         let batch = self.next_batch();
-        let (entries_max, bytes_max) = (self.push.sizing.entries(), self.push.sizing.bytes());
+        let (mut entries_max, mut bytes_max) = (self.push.sizing.entries(), self.push.sizing.bytes());
+        if self.is_small() {
+            (entries_max, bytes_max) = (entries_max.min(SMALL_ENTRIES_MAX), bytes_max.min(SMALL_BYTES_MAX));
+        }
         out.push(Command::Seal { batch, after_seq, entries_max, bytes_max });
         batch
     }
 
+    /// Whether the next push is a small one: to find out whether the server works, or as there may be little time.
+    const fn is_small(&self) -> bool {
+        self.push.is_first || self.scheduler.probes()
+    }
+
     fn send(&mut self, batch: Batch, now: Now, out: &mut Vec<Command>) {
         let flight = self.next_flight();
-        let pull = !batch.more && self.pull.could_start() && !self.push.sizing.is_searching();
+        let is_alone = self.push.sizing.is_searching() || self.is_small();
+        let pull = !batch.more && !is_alone && self.pull_could_start();
         if pull {
             // Still due: a push that hangs must not keep what others wrote from coming.
             self.pull.wanted = true;
         }
         self.push.progress_ms = now.mono_ms;
         out.push(Command::Send { flight, batch: batch.id, pull });
-        let next = if batch.more && !self.push.sizing.is_searching() {
-            Next::Sealing(self.seal_after(batch.last_seq, out))
-        } else {
-            Next::None
-        };
+        let next =
+            if batch.more && !is_alone { Next::Sealing(self.seal_after(batch.last_seq, out)) } else { Next::None };
         let generation = self.gate.generation;
         let pull = pull.then_some(self.pull.asks);
         self.push.state = PushState::Sending(Sending { flight, generation, batch, pull, next });
@@ -292,9 +269,9 @@ impl Sync {
 
     fn push_succeeded(&mut self, sending: Sending, page: Option<Page>, out: &mut Vec<Command>) {
         let batch = sending.batch;
-        self.gate.worked();
+        self.answered(Part::Push);
         let push = &mut self.push;
-        push.backoff.succeeded();
+        push.is_first = false;
         (push.bad_links, push.server_failures, push.single_failures) = (0, 0, 0);
         push.credit = true;
         push.sizing.succeeded(batch.entries);
@@ -311,7 +288,9 @@ impl Sync {
             }
         };
         match (page, sending.pull) {
-            (Some(page), Some(asks)) if self.pull.could_start() => self.pull.stage_half(sending.flight, page, asks),
+            (Some(page), Some(asks)) if !self.pull.has_outstanding() && self.scheduler.waits(Part::Pull).is_none() => {
+                self.pull.stage_half(sending.flight, page, asks)
+            }
             (page, _) => {
                 self.pull.want();
                 out.extend(page.map(|_| Command::Discard { flight: sending.flight }));
@@ -351,7 +330,7 @@ impl Sync {
             (_, None) => {
                 // The verdicts were not written: the groups are sent again and answered again.
                 self.push.settling = self.push.settling.saturating_sub(1);
-                self.push.restart_round();
+                self.restart_round();
                 if matches!(self.push.state, PushState::Rest) {
                     self.wait_push(Why::Storage, now);
                 }
@@ -371,11 +350,9 @@ impl Sync {
                 }
                 out.push(Command::Discard { flight: sending.flight });
             }
-            PushState::Rest | PushState::Sealing(_) | PushState::Waiting(_) => {}
+            PushState::Rest | PushState::Sealing(_) => {}
         }
-        if !matches!(self.push.state, PushState::Waiting(_)) {
-            self.push.state = PushState::Rest;
-        }
-        self.push.restart_round();
+        self.push.state = PushState::Rest;
+        self.restart_round();
     }
 }

@@ -1,13 +1,12 @@
 //! What a failed push leads to. No way out of here loses a group: it is sent again, or becomes a dead letter.
 
+use super::SINGLE_TRIES_MAX;
 use super::classify::{self, Meaning};
 use super::command::Command;
 use super::event::{Batch, Failure, Lane, Now};
 use super::machine::Sync;
 use super::push::{Next, PushState, Sending};
-use super::standing::{Wake, Why};
-use super::{RETRY_AFTER_MS_MAX, SINGLE_TRIES_MAX, SPREAD_MS_MAX};
-use crate::backoff;
+use crate::scheduler::{Part, Why};
 use turnstone_protocol::Code;
 use turnstone_protocol::plant::{self, Bug};
 
@@ -28,6 +27,7 @@ impl Sync {
             return self.on_unauthorized(sending.generation, expired, now, out);
         }
         self.note(classify::trouble(failure), out);
+        self.blame(Some(Lane::Push), failure, now);
         if self.mending.is_some() {
             // What is being repaired may be why it failed: try again afterwards.
             return out.push(Command::Forget { batch: batch.id });
@@ -43,7 +43,7 @@ impl Sync {
                 self.pull.ask_less();
                 self.wait_push(Why::Backoff, now);
             }
-            Meaning::Later { retry_after_ms: Some(ms) } => self.hold_push(ms.min(RETRY_AFTER_MS_MAX), now, out),
+            Meaning::Later { retry_after_ms: Some(ms) } => self.hold_push(ms, now, out),
             Meaning::Later { retry_after_ms: None } => self.wait_push(Why::Backoff, now),
             Meaning::Forbidden => {
                 self.push.sizing.probe();
@@ -105,20 +105,21 @@ impl Sync {
     }
 
     pub(super) fn wait_push(&mut self, why: Why, now: Now) {
-        let mut delay_ms = self.push.backoff.failed(&mut self.rng);
-        if matches!(why, Why::Forbidden | Why::Refused) {
-            delay_ms = self.rng.u64(backoff::DELAY_MS_MAX / 2..=backoff::DELAY_MS_MAX);
-        }
+        self.push.state = PushState::Rest;
         if plant::on(Bug::OneFailureEndsRetries) {
-            delay_ms = u64::MAX;
+            return self.scheduler.wait(Part::Push, u64::MAX, why, now.mono_ms);
         }
-        self.push.state = PushState::Waiting(Wake { at_ms: now.mono_ms.saturating_add(delay_ms), why });
+        self.scheduler.fail(Part::Push, why, now.mono_ms);
     }
 
-    /// Obeys a `Retry-After`, also across a restart. A little later than asked, so that a fleet does not come back as one.
+    /// Obeys a `Retry-After`, also across a restart.
     pub(super) fn hold_push(&mut self, ms: u64, now: Now, out: &mut Vec<Command>) {
-        let spread_ms = self.rng.u64(0..=(ms / 10).min(SPREAD_MS_MAX));
-        self.resume_push(ms.saturating_add(spread_ms), now, out);
+        if !matches!(self.push.state, PushState::Rest) {
+            self.drop_push(out);
+        }
+        let ms = self.scheduler.hold(Part::Push, ms, now.mono_ms);
+        self.push.held = true;
+        out.push(Command::Hold { lane: Lane::Push, ms });
     }
 
     /// Waits for what is left of one.
@@ -126,8 +127,7 @@ impl Sync {
         if !matches!(self.push.state, PushState::Rest) {
             self.drop_push(out);
         }
-        let at_ms = now.mono_ms.saturating_add(ms);
-        self.push.state = PushState::Waiting(Wake { at_ms, why: Why::RetryAfter });
+        let ms = self.scheduler.resume_hold(Part::Push, ms, now.mono_ms);
         self.push.held = true;
         out.push(Command::Hold { lane: Lane::Push, ms });
     }

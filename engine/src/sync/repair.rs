@@ -5,7 +5,7 @@
 use super::command::{Command, Trouble};
 use super::event::{Batch, Now, ResetCause};
 use super::machine::Sync;
-use super::standing::Why;
+use crate::scheduler::{Part, Why};
 use turnstone_protocol::{Class, Code};
 
 /// Repairs in a row, without a success in between, after which the machine waits before the next.
@@ -72,7 +72,7 @@ impl Sync {
 
     pub(super) fn on_mended(&mut self, done: bool, now: Now, out: &mut Vec<Command>) {
         let Some(mending) = self.mending.take() else { return };
-        self.push.restart_round();
+        self.restart_round();
         match (mending, done) {
             (Mending::SetAside(batch), true) => {
                 self.push.sizing.found();
@@ -97,7 +97,7 @@ impl Sync {
             (Mending::Renew | Mending::Reset(_), false) => {
                 self.pull.want();
                 self.gate.hello_again();
-                self.gate.wait_backoff(&mut self.rng, now, Why::Storage);
+                self.scheduler.fail(Part::Gate, Why::Storage, now.mono_ms);
                 self.run_failed();
             }
         }
@@ -106,13 +106,13 @@ impl Sync {
     /// Whether another repair may start at once; if not, the server will say so again when it is time.
     fn may_repair(&mut self, now: Now) -> bool {
         self.pull.want();
-        self.push.restart_round();
+        self.restart_round();
         if self.mending.is_some() {
             return false;
         }
         if self.repairs >= REPAIRS_MAX {
             self.repairs = 0;
-            self.gate.wait_backoff(&mut self.rng, now, Why::Backoff);
+            self.scheduler.fail(Part::Gate, Why::Backoff, now.mono_ms);
             self.run_failed();
             return false;
         }
