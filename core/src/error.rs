@@ -203,6 +203,9 @@ pub enum Error {
     /// The handle was closed.
     #[error("the database handle was closed: open it again")]
     Closed,
+    /// The store let go of its file because the app is about to be suspended.
+    #[error("the store is suspended: call resume first")]
+    Suspended,
     /// The system has no randomness.
     #[error("the system gave no randomness: try again")]
     NoEntropy,
@@ -280,6 +283,7 @@ impl Error {
             Self::DeadLetterMissing => "dead_letter_missing",
             Self::DeadLetterStale => "dead_letter_stale",
             Self::Closed => "closed",
+            Self::Suspended => "suspended",
             Self::NoEntropy => "no_entropy",
             Self::Internal { .. } => "internal",
         }
@@ -295,7 +299,9 @@ impl Error {
                 ErrorClass::Unavailable
             }
             Self::StorageFull => ErrorClass::StorageFull,
-            Self::Io { .. } | Self::Busy | Self::OutOfMemory | Self::Lost | Self::NoEntropy => ErrorClass::Retryable,
+            Self::Suspended | Self::Io { .. } | Self::Busy | Self::OutOfMemory | Self::Lost | Self::NoEntropy => {
+                ErrorClass::Retryable
+            }
             Self::SyncStopped { class, .. } => match class {
                 Class::Auth => ErrorClass::AuthRequired,
                 Class::Upgrade => ErrorClass::UpgradeRequired,
@@ -348,6 +354,8 @@ impl From<rusqlite::Error> for Error {
             C::SystemIoFailure => Self::Io { code: failure.extended_code },
             C::DatabaseBusy | C::DatabaseLocked | C::FileLockingProtocolFailed => Self::Busy,
             C::OutOfMemory => Self::OutOfMemory,
+            // Nobody interrupts a statement but `suspend`.
+            C::OperationInterrupted => Self::Suspended,
             C::DatabaseCorrupt => Self::Corrupt,
             C::NotADatabase => Self::NotADatabase,
             C::ReadOnly => Self::ReadOnly,

@@ -32,6 +32,21 @@ pub struct SyncReport {
 }
 
 impl SyncReport {
+    /// Nothing was done.
+    pub(crate) const NOTHING: Self = Self {
+        groups_pushed: 0,
+        applied: 0,
+        merged: 0,
+        rejected: 0,
+        waiting: 0,
+        rows_pulled: 0,
+        overlaps: 0,
+        bytes_up: 0,
+        bytes_down: 0,
+        requests: 0,
+        ms: 0,
+    };
+
     /// What came after `before`.
     pub(crate) const fn since(&self, before: &Self) -> Self {
         Self {

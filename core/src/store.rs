@@ -1,7 +1,7 @@
 //! The public entry: a database on this device that syncs.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use turnstone_protocol::{DeviceId, Incarnation, Schema, Value};
 
@@ -25,6 +25,8 @@ struct Shared {
     database: Database,
     hub: Arc<Hub>,
     driver: Driver,
+    /// Suspending and resuming, one at a time.
+    turning: Mutex<()>,
 }
 
 impl Store {
@@ -38,7 +40,7 @@ impl Store {
         let hub = Arc::new(Hub::new());
         let database = Database::open(&options.path, &options.schema, &options.storage)?;
         let driver = Driver::new(&options, database.clone(), Arc::clone(&hub))?;
-        let store = Self { shared: Arc::new(Shared { database, hub, driver }) };
+        let store = Self { shared: Arc::new(Shared { database, hub, driver, turning: Mutex::new(()) }) };
         store.listen();
         store.shared.driver.start()?;
         Ok(store)
@@ -262,6 +264,36 @@ impl Store {
     /// A typed error of the file.
     pub fn checkpoint(&self) -> Result<(), Error> {
         self.shared.database.checkpoint()
+    }
+
+    /// Lets go of the database file before the system suspends the app: ends requests under way, closes every
+    /// connection and releases every lock. When it returns no lock is held and no thread takes one, until
+    /// [`Store::resume`]; calls in between say [`Error::Suspended`], and watches wait. Takes a second at most. What was
+    /// written stays written; a sync under way is begun again, and nothing counts as a failed attempt.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if a closure of the app holds on to a transaction: then locks are still held, nobody new is let
+    /// in, and calling again waits again. [`Error::Reentrant`] inside a write, [`Error::Closed`], or a typed error of
+    /// the file; it is let go of all the same then.
+    pub fn suspend(&self) -> Result<(), Error> {
+        let _one_at_a_time = self.shared.turning.lock().unwrap_or_else(PoisonError::into_inner);
+        self.shared.database.may_leave()?;
+        self.shared.hub.suspend();
+        self.shared.driver.suspend();
+        self.shared.database.suspend()
+    }
+
+    /// Takes the database file again after [`Store::suspend`], and goes on where it was: watches give what is there
+    /// now, and what syncs by itself does. Without a suspension it does nothing.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyOpen`] while another process has the file; still suspended then, and it can be tried again.
+    /// [`Error::Closed`], or a typed error of the file.
+    pub fn resume(&self) -> Result<(), Error> {
+        let _one_at_a_time = self.shared.turning.lock().unwrap_or_else(PoisonError::into_inner);
+        self.shared.database.resume()?;
+        self.shared.hub.resume();
+        self.shared.driver.resume()
     }
 
     /// Ends syncing and every watch, waits for the running transaction and closes the file. A sync under way writes

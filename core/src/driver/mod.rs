@@ -14,7 +14,7 @@ mod wire;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -36,6 +36,8 @@ use crate::transport::{TokenProvider, Transport};
 
 /// How long closing waits for the transaction under way.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
+/// How long suspending waits for the loop, twice.
+const SUSPEND_PATIENCE: Duration = Duration::from_millis(350);
 /// Threads that may wait for the disk or for a token.
 const BLOCKING_THREADS_MAX: usize = 8;
 
@@ -52,6 +54,7 @@ pub(crate) struct Driver {
     entropy: Entropy,
     knock: Knock,
     engine: Mutex<Engine>,
+    is_suspended: AtomicBool,
 }
 
 /// The server a store syncs with.
@@ -72,7 +75,7 @@ enum Engine {
 /// Tells the driver that something happened. Never waits.
 #[derive(Clone)]
 pub(crate) struct Knock {
-    to_loop: Arc<OnceLock<UnboundedSender<Message>>>,
+    to_loop: Arc<Mutex<Option<UnboundedSender<Message>>>>,
     work_pending: Arc<AtomicBool>,
 }
 
@@ -91,6 +94,7 @@ impl Driver {
             entropy: options.storage.entropy.clone(),
             knock: Knock { to_loop: Arc::default(), work_pending: Arc::default() },
             engine: Mutex::new(Engine::Cold),
+            is_suspended: AtomicBool::new(false),
         })
     }
 
@@ -127,23 +131,46 @@ impl Driver {
             Engine::Lent(_) => return self.stop_lent(),
             Engine::Cold | Engine::Stopped => return,
         };
-        if let Some(to_loop) = self.knock.to_loop.get() {
-            let (reply, stopped) = mpsc::sync_channel(1);
-            let sent = to_loop.send(Message::Stop(reply)).is_ok();
-            // On one of the loop's own threads (a token provider that drops the last handle) waiting would be for ever.
-            let is_own = Handle::try_current().is_ok_and(|current| current.id() == runtime.handle().id());
-            if sent && !is_own {
-                let _ = stopped.recv_timeout(STOP_PATIENCE);
-            }
+        // On one of the loop's own threads (a token provider that drops the last handle) waiting would be for ever.
+        let is_own = Handle::try_current().is_ok_and(|current| current.id() == runtime.handle().id());
+        if let Some(stopped) = self.end_loop(Error::Closed)
+            && !is_own
+        {
+            let _ = stopped.recv_timeout(STOP_PATIENCE);
         }
         runtime.shutdown_background();
     }
 
+    /// Ends the loop, if it runs, within a second: requests under way are given up, what had begun in the database is
+    /// done or undone. No attempt is burnt, and nothing starts until [`Driver::resume`].
+    pub(crate) fn suspend(&self) {
+        self.is_suspended.store(true, Ordering::Release);
+        let Some(stopped) = self.end_loop(Error::Suspended) else { return };
+        self.view.rest();
+        if matches!(*self.engine(), Engine::Lent(_)) || stopped.recv_timeout(SUSPEND_PATIENCE).is_ok() {
+            return;
+        }
+        // It waits for a transaction of the app: turn it away there.
+        let _ = self.view.database.refuse();
+        let _ = stopped.recv_timeout(SUSPEND_PATIENCE);
+    }
+
+    /// Lets syncing start again, and starts what runs by itself.
+    pub(crate) fn resume(&self) -> Result<(), Error> {
+        self.is_suspended.store(false, Ordering::Release);
+        self.start()
+    }
+
+    /// Tells the loop to end, and those who wait for a sync why.
+    fn end_loop(&self, why: Error) -> Option<mpsc::Receiver<()>> {
+        let to_loop = self.knock.to_loop.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let (reply, stopped) = mpsc::sync_channel(1);
+        to_loop.send(Message::Stop(reply, why)).is_ok().then_some(stopped)
+    }
+
     /// Asks the loop to end; it does when its thread is driven on.
     fn stop_lent(&self) {
-        if let Some(to_loop) = self.knock.to_loop.get() {
-            let _ = to_loop.send(Message::Stop(mpsc::sync_channel(1).0));
-        }
+        drop(self.end_loop(Error::Closed));
     }
 
     fn engine(&self) -> MutexGuard<'_, Engine> {
@@ -179,7 +206,11 @@ impl Driver {
         let mut engine = self.engine();
         let server = self.server.as_ref().ok_or(Error::NoRemote)?;
         let runtime = self.warm(&mut engine)?;
-        if let Some(to_loop) = self.knock.to_loop.get() {
+        if self.is_suspended.load(Ordering::Acquire) {
+            return Err(Error::Suspended);
+        }
+        let mut way = self.knock.to_loop.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(to_loop) = &*way {
             return Ok(to_loop.clone());
         }
         let (to_loop, inbox) = tokio::sync::mpsc::unbounded_channel();
@@ -197,7 +228,8 @@ impl Driver {
             to_loop: to_loop.clone(),
         };
         runtime.spawn(Loop::new(setup, self.config, seed).run(inbox));
-        let _ = self.knock.to_loop.set(to_loop.clone());
+        self.knock.work_pending.store(false, Ordering::Release);
+        *way = Some(to_loop.clone());
         Ok(to_loop)
     }
 }
@@ -218,7 +250,7 @@ impl Server {
 impl Knock {
     /// Local writes committed. One message stands for all that come before it is read.
     pub(crate) fn work_pending(&self) {
-        if let Some(to_loop) = self.to_loop.get()
+        if let Some(to_loop) = &*self.to_loop.lock().unwrap_or_else(PoisonError::into_inner)
             && !self.work_pending.swap(true, Ordering::AcqRel)
         {
             let _ = to_loop.send(Message::Work);
@@ -238,7 +270,7 @@ impl Knock {
     }
 
     fn tell(&self, event: Event) {
-        if let Some(to_loop) = self.to_loop.get() {
+        if let Some(to_loop) = &*self.to_loop.lock().unwrap_or_else(PoisonError::into_inner) {
             let _ = to_loop.send(Message::Event(event));
         }
     }

@@ -35,7 +35,7 @@ pub(super) enum Message {
     /// An event that needs nothing else.
     Event(Event),
     /// The loop must end.
-    Stop(mpsc::SyncSender<()>),
+    Stop(mpsc::SyncSender<()>, Error),
     /// The database did what was asked.
     Local(Done),
     /// A token came, or did not.
@@ -116,6 +116,8 @@ pub(super) struct Loop {
 
 impl Loop {
     pub(super) fn new(setup: Setup, config: Config, seed: u64) -> Self {
+        // A loop that ended with a suspension is gone on with.
+        let totals = setup.view.doing().totals;
         Self {
             machine: Sync::new(config, seed),
             queue: VecDeque::from([Job::Begin(setup.opened)]),
@@ -134,7 +136,7 @@ impl Loop {
             epoch: None,
             stable: 0,
             stable_done: 0,
-            totals: SyncReport::default(),
+            totals,
             waiters: Vec::new(),
             failed: None,
             synced_saved_ms: 0,
@@ -175,7 +177,7 @@ impl Loop {
 
     fn take(&mut self, message: Message) {
         match message {
-            Message::Stop(reply) => self.stop(reply),
+            Message::Stop(reply, why) => self.stop(reply, &why),
             Message::Local(done) => self.take_done(done),
             _ if self.stopping.is_some() => {}
             Message::Sync(reply) => {
@@ -254,7 +256,7 @@ impl Loop {
         self.setup.hub.sync_changed();
     }
 
-    fn stop(&mut self, reply: mpsc::SyncSender<()>) {
+    fn stop(&mut self, reply: mpsc::SyncSender<()>, why: &Error) {
         self.stopping = Some(reply);
         // What only remembers is kept: a process that syncs once and ends must not forget why it failed.
         self.queue.retain(Job::is_note);
@@ -262,7 +264,7 @@ impl Loop {
             flight.abort();
         }
         for waiter in self.waiters.drain(..) {
-            let _ = waiter.reply.send(Err(Error::Closed));
+            let _ = waiter.reply.send(Err(why.clone()));
         }
     }
 

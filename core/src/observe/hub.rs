@@ -27,6 +27,10 @@ struct Marks {
     /// The last change of sync state.
     sync: u64,
     closed: bool,
+    /// Nobody reads until the store is resumed.
+    suspended: bool,
+    /// The last time everything may have changed.
+    all: u64,
 }
 
 /// What a watcher looks at.
@@ -63,6 +67,19 @@ impl Hub {
         self.change(|marks, clock| marks.sync = clock);
     }
 
+    /// Watches read nothing until [`Hub::resume`].
+    pub(crate) fn suspend(&self) {
+        self.change(|marks, _| marks.suspended = true);
+    }
+
+    /// Watches read again: somebody else may have written meanwhile.
+    pub(crate) fn resume(&self) {
+        self.change(|marks, clock| {
+            marks.suspended = false;
+            marks.all = clock;
+        });
+    }
+
     /// Ends every watch.
     pub(crate) fn close(&self) {
         self.change(|marks, _| marks.closed = true);
@@ -87,9 +104,12 @@ impl Hub {
         if marks.closed {
             return Err(Error::Closed);
         }
+        if marks.suspended {
+            return Ok(None);
+        }
         let (tables, sync) = match interest {
-            Interest::Tables(tables) => (tables, 0),
-            Interest::Sync(tables) => (tables, marks.sync),
+            Interest::Tables(tables) => (tables, marks.all),
+            Interest::Sync(tables) => (tables, marks.sync.max(marks.all)),
         };
         let newest = tables.iter().filter_map(|table| marks.tables.get(table).copied()).fold(sync, u64::max);
         Ok(seen.is_none_or(|seen| newest > seen).then_some(marks.clock))

@@ -62,6 +62,8 @@ impl<T: Clone + PartialEq + Send + 'static> Live<T> {
     fn deliver(&self, clock: u64, value: Result<T, Error>) -> Option<Option<T>> {
         let value = match value {
             Ok(value) => value,
+            // Read again once the store is resumed; the hub gives no news until then.
+            Err(Error::Suspended) => return Some(None),
             Err(error) => {
                 *self.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                 return None;

@@ -25,6 +25,19 @@ pub(crate) struct Doing {
     pub(crate) totals: SyncReport,
 }
 
+impl Doing {
+    const fn nothing() -> Self {
+        Self {
+            is_running: false,
+            phase: Phase::Idle,
+            next_attempt: None,
+            last_error: None,
+            last_synced_at_ms: None,
+            totals: SyncReport::NOTHING,
+        }
+    }
+}
+
 /// Reads what a store shows of itself. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct View {
@@ -36,15 +49,7 @@ pub(crate) struct View {
 
 impl View {
     pub(crate) fn new(database: Database, entropy: Entropy, has_remote: bool) -> Self {
-        let doing = Doing {
-            is_running: false,
-            phase: Phase::Idle,
-            next_attempt: None,
-            last_error: None,
-            last_synced_at_ms: None,
-            totals: SyncReport::default(),
-        };
-        Self { database, entropy, doing: Arc::new(Mutex::new(doing)), has_remote }
+        Self { database, entropy, doing: Arc::new(Mutex::new(Doing::nothing())), has_remote }
     }
 
     /// What the driver does now.
@@ -55,6 +60,13 @@ impl View {
     /// The driver does something else now.
     pub(crate) fn update(&self, change: impl FnOnce(&mut Doing)) {
         change(&mut self.doing.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The driver does nothing now: what went before is in the database.
+    pub(crate) fn rest(&self) {
+        self.update(|doing| {
+            *doing = Doing { totals: doing.totals, ..Doing::nothing() };
+        });
     }
 
     /// Where the store stands: one consistent read of the database, beside what the driver does.

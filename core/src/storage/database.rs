@@ -1,6 +1,6 @@
 //! One open database: its writer's seat, its readers, those who watch.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -23,6 +23,7 @@ pub struct Database {
 type Watcher = Box<dyn Fn(&ChangeSet) + Send + Sync>;
 
 struct Inner {
+    path: PathBuf,
     setup: Arc<Setup>,
     pool: Pool,
     seat: Seat,
@@ -49,8 +50,14 @@ impl Database {
     pub fn open(path: &Path, schema: &Schema, options: &OpenOptions) -> Result<Self, Error> {
         let open::Opened { setup, writer, lock } = open::open(path, schema, options)?;
         let pool = Pool::new(path.to_owned(), Arc::clone(&setup), lock);
-        let inner =
-            Inner { setup, pool, seat: Seat::new(writer), watchers: RwLock::default(), revision: AtomicU64::new(0) };
+        let inner = Inner {
+            path: path.to_owned(),
+            setup,
+            pool,
+            seat: Seat::new(writer),
+            watchers: RwLock::default(),
+            revision: AtomicU64::new(0),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -231,6 +238,73 @@ impl Database {
         match self.inner.seat.enter(None)? {
             Entered::Turn(mut turn, _) => turn.writer()?.checkpoint("TRUNCATE"),
             Entered::Done(_) => Err(Error::Internal { what: "a seat without a writer" }),
+        }
+    }
+
+    /// Whether this thread may wait for the writer to leave.
+    ///
+    /// # Errors
+    /// [`Error::Reentrant`] inside a write, [`Error::Closed`].
+    pub(crate) fn may_leave(&self) -> Result<(), Error> {
+        self.inner.seat.may_leave()
+    }
+
+    /// Lets nobody in any more, and ends what waits; what runs goes on.
+    ///
+    /// # Errors
+    /// [`Error::Reentrant`] inside a write, [`Error::Closed`].
+    pub(crate) fn refuse(&self) -> Result<(), Error> {
+        self.inner.seat.refuse()
+    }
+
+    /// Lets go of the file: ends what runs, closes every connection, releases every lock, and lets nobody in until
+    /// [`Database::resume`]. Doing it twice is fine.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if a closure of the app holds on to a transaction for longer than a second: locks are still
+    /// held then, nobody new is let in, and calling again waits again. [`Error::Reentrant`] inside a write,
+    /// [`Error::Closed`], or a typed error of the file; it is let go of all the same then.
+    pub(crate) fn suspend(&self) -> Result<(), Error> {
+        let was_out = self.inner.seat.suspended() == Some(false) && self.inner.pool.is_out();
+        self.inner.seat.refuse()?;
+        let writer = self.inner.seat.clear(was_out)?;
+        // Readers first: whoever closes last moves what was committed into the file.
+        let lock = match self.inner.pool.suspend() {
+            Ok(lock) => lock,
+            Err(error) => {
+                writer.into_iter().for_each(|writer| self.inner.seat.keep(writer));
+                return Err(error);
+            }
+        };
+        let left = writer.map_or(Ok(()), |writer| writer.leave(&self.inner.setup));
+        drop(lock);
+        left
+    }
+
+    /// Takes the file again after [`Database::suspend`].
+    ///
+    /// # Errors
+    /// [`Error::AlreadyOpen`] while somebody else has it, [`Error::Closed`], or a typed error of the file: still
+    /// suspended then, and it can be tried again.
+    pub(crate) fn resume(&self) -> Result<(), Error> {
+        let Inner { seat, pool, setup, path, .. } = &*self.inner;
+        match seat.suspended() {
+            None => {
+                // Closed, or there is nothing to do.
+                drop(seat.try_enter()?);
+                Ok(())
+            }
+            Some(true) => {
+                pool.resume(None);
+                seat.admit_again(None);
+                Ok(())
+            }
+            Some(false) => {
+                let open::Opened { writer, lock, .. } = open::open(path, &setup.schema, &setup.options)?;
+                pool.resume(Some(lock));
+                seat.admit_again(Some(writer));
+                Ok(())
+            }
         }
     }
 

@@ -8,6 +8,9 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::InterruptHandle;
 
 use super::tx::Tx;
 use super::writer::Writer;
@@ -19,13 +22,25 @@ pub(crate) type Job = Box<dyn FnOnce(&mut Tx<'_>) -> Result<(), Error> + Send>;
 /// The seat.
 pub(crate) struct Seat {
     state: Mutex<State>,
+    /// Somebody gave the seat up while it is being cleared.
+    home: Condvar,
 }
 
 struct State {
     writer: Option<Box<Writer>>,
     waiting: VecDeque<Arc<Place>>,
-    closed: bool,
+    /// Why nobody is let in, if so.
+    gone: Option<Error>,
+    /// Ends the statement of whoever sits in it.
+    interrupt: InterruptHandle,
 }
+
+/// How long a transaction under way may go on when the seat is cleared in a hurry.
+const GRACE: Duration = Duration::from_millis(150);
+/// How often its statements are ended after that.
+const INTERRUPT_EVERY: Duration = Duration::from_millis(50);
+/// How often, before whoever clears the seat is told that it is still taken.
+const INTERRUPTS_MAX: u32 = 12;
 
 /// One who waits.
 pub(crate) struct Place {
@@ -68,7 +83,9 @@ thread_local! {
 impl Seat {
     /// A free seat.
     pub(crate) fn new(writer: Writer) -> Self {
-        Self { state: Mutex::new(State { writer: Some(Box::new(writer)), waiting: VecDeque::new(), closed: false }) }
+        let interrupt = writer.conn.get_interrupt_handle();
+        let state = State { writer: Some(Box::new(writer)), waiting: VecDeque::new(), gone: None, interrupt };
+        Self { state: Mutex::new(state), home: Condvar::new() }
     }
 
     /// Takes the seat if it is free.
@@ -100,12 +117,85 @@ impl Seat {
         lock(&self.state).waiting.len()
     }
 
+    /// Whether this thread may wait for the writer to leave.
+    ///
+    /// # Errors
+    /// [`Error::Reentrant`], [`Error::Closed`].
+    pub(crate) fn may_leave(&self) -> Result<(), Error> {
+        if self.own()?.gone == Some(Error::Closed) { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    /// Lets nobody in any more: those who wait are turned away.
+    ///
+    /// # Errors
+    /// [`Error::Reentrant`], [`Error::Closed`].
+    pub(crate) fn refuse(&self) -> Result<(), Error> {
+        self.may_leave()?;
+        let mut state = self.own()?;
+        state.gone = Some(Error::Suspended);
+        for place in state.waiting.drain(..) {
+            place.finish(Err(Error::Suspended));
+        }
+        Ok(())
+    }
+
+    /// Takes the writer out of a seat that refuses: waits a moment for whoever sits in it, then ends their statements.
+    /// None: it is out already.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if they stay all the same.
+    pub(crate) fn clear(&self, was_out: bool) -> Result<Option<Box<Writer>>, Error> {
+        let mut state = lock(&self.state);
+        for at in 0..=INTERRUPTS_MAX {
+            if let Some(writer) = state.writer.take() {
+                return Ok(Some(writer));
+            }
+            if was_out {
+                return Ok(None);
+            }
+            if at > 0 {
+                state.interrupt.interrupt();
+            }
+            let patience = if at == 0 { GRACE } else { INTERRUPT_EVERY };
+            state = self.home.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.writer.take().map_or(Err(Error::Busy), |writer| Ok(Some(writer)))
+    }
+
+    /// Puts a writer that was taken out back, still refusing everybody.
+    pub(crate) fn keep(&self, writer: Box<Writer>) {
+        lock(&self.state).writer = Some(writer);
+    }
+
+    /// Lets people in again, with this writer or the one that never left.
+    pub(crate) fn admit_again(&self, writer: Option<Writer>) {
+        let mut state = lock(&self.state);
+        if let Some(writer) = writer {
+            state.interrupt = writer.conn.get_interrupt_handle();
+            state.writer = Some(Box::new(writer));
+        }
+        state.gone = None;
+    }
+
+    /// Whether it refuses because of a suspension; if so, whether a writer is still there.
+    pub(crate) fn suspended(&self) -> Option<bool> {
+        let state = lock(&self.state);
+        (state.gone == Some(Error::Suspended)).then_some(state.writer.is_some())
+    }
+
     /// Closes the seat: waits for it, then lets nobody in any more. The connection is dropped by the caller.
     pub(crate) fn close(&self) -> Result<Box<Writer>, Error> {
+        {
+            let mut state = self.own()?;
+            if state.gone == Some(Error::Suspended) {
+                state.gone = Some(Error::Closed);
+                return state.writer.take().ok_or(Error::Closed);
+            }
+        }
         match self.enter(None)? {
             Entered::Turn(mut turn, _) => {
                 let writer = turn.writer.take().ok_or(Error::Closed)?;
-                lock(&self.state).closed = true;
+                lock(&self.state).gone = Some(Error::Closed);
                 drop(turn);
                 Ok(writer)
             }
@@ -114,12 +204,20 @@ impl Seat {
     }
 
     fn admit(&self) -> Result<MutexGuard<'_, State>, Error> {
+        let state = self.own()?;
+        match &state.gone {
+            Some(why) => Err(why.clone()),
+            None => Ok(state),
+        }
+    }
+
+    /// The seat's state, for those who do not sit in it.
+    fn own(&self) -> Result<MutexGuard<'_, State>, Error> {
         let here = std::ptr::from_ref(self).addr();
         if SITTING.with_borrow(|sitting| sitting.contains(&here)) {
             return Err(Error::Reentrant);
         }
-        let state = lock(&self.state);
-        if state.closed { Err(Error::Closed) } else { Ok(state) }
+        Ok(lock(&self.state))
     }
 }
 
@@ -164,6 +262,10 @@ impl Drop for Turn<'_> {
                 for place in state.waiting.drain(..) {
                     place.finish(Err(Error::Closed));
                 }
+            }
+            Some(writer) if state.gone.is_some() => {
+                state.writer = Some(writer);
+                self.seat.home.notify_all();
             }
             Some(writer) => match state.waiting.pop_front() {
                 Some(place) => place.give(writer),
