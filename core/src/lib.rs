@@ -1,5 +1,6 @@
 //! What an app links: offline-first tables on SQLite that sync.
 
+pub mod background;
 pub mod clock;
 mod driver;
 pub mod error;
@@ -13,9 +14,10 @@ mod sync;
 pub mod testing;
 pub mod transport;
 
+pub use background::{BackgroundReport, Budget, Conditions, Decision, NextWake, RunOutcome, RunReason, Stopped};
 pub use clock::{Clock, Entropy};
 pub use error::{Error, ErrorClass};
-pub use observe::{RowState, RowStateWatch, Status, StatusWatch, Watch};
+pub use observe::{NextWakeWatch, RowState, RowStateWatch, Status, StatusWatch, Watch};
 pub use options::{Options, Remote};
 pub use report::{DeadLetter, StateHash, SyncReport};
 pub use row::{Row, Rows};

@@ -95,6 +95,12 @@ impl Options {
         self
     }
 
+    /// How long a sync waits for further writes, with `auto_sync`: 3 s unless set, from 2 to 5 s.
+    pub const fn debounce(mut self, wait: Duration) -> Self {
+        self.bounds.debounce_ms = wait.as_millis() as u64;
+        self
+    }
+
     /// How often to look for news while quiet, with `auto_sync`; 15 minutes unless set, none: never.
     pub const fn poll_every(mut self, every: Option<Duration>) -> Self {
         self.poll = every;

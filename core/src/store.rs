@@ -5,8 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use turnstone_protocol::{DeviceId, Incarnation, Schema, Value};
 
+use crate::background::{BackgroundReport, Budget, Conditions, NextWake, RunReason};
 use crate::driver::Driver;
-use crate::observe::{Hub, Interest, Live, Offload, RowState, RowStateWatch, Status, StatusWatch, Watch, block_on};
+use crate::observe::{
+    Hub, Interest, Live, NextWakeWatch, Offload, RowState, RowStateWatch, Status, StatusWatch, Watch, block_on,
+};
 use crate::options::Options;
 use crate::report::{DeadLetter, StateHash, SyncReport};
 use crate::storage::{Database, Tx, Written, stored_schema};
@@ -197,6 +200,55 @@ impl Store {
     /// As [`Store::sync_now`].
     pub fn sync_blocking(&self) -> Result<SyncReport, Error> {
         block_on(self.sync_now())
+    }
+
+    /// Syncs in time that the operating system gave: one small push first, then everything else, until quiet or until
+    /// the budget is spent. A sync that runs already serves it too; there is never more than one.
+    ///
+    /// # Errors
+    /// [`Error::NoRemote`], [`Error::Suspended`], [`Error::Closed`]. Everything that can go wrong with a sync is an
+    /// outcome, not an error.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops waiting; the run goes on until its time is over, or [`Store::expire`].
+    pub async fn run_background(&self, budget: Budget, reason: RunReason) -> Result<BackgroundReport, Error> {
+        self.shared.driver.run_background(budget, reason)?.await
+    }
+
+    /// Like [`Store::run_background`], waiting on this thread.
+    ///
+    /// # Errors
+    /// As [`Store::run_background`].
+    pub fn run_background_blocking(&self, budget: Budget, reason: RunReason) -> Result<BackgroundReport, Error> {
+        block_on(self.run_background(budget, reason))
+    }
+
+    /// Says that the operating system takes its time back. Returns at once; the run ends at a safe point within a
+    /// second, and nothing counts as a failed attempt. What a person who looks on waits for goes on.
+    pub fn expire(&self) {
+        self.shared.driver.expire();
+    }
+
+    /// Says what the device is like: network, foreground, power. A hint: it can start a sync and put one off, never
+    /// stop it for good. Until it is called, a person is taken to look on.
+    pub fn set_conditions(&self, conditions: Conditions) {
+        self.shared.driver.set_conditions(conditions);
+    }
+
+    /// What happens next and why, and what the operating system is to hold in case the process ends.
+    #[must_use]
+    pub fn next_wake(&self) -> NextWake {
+        self.shared.driver.view().next_wake()
+    }
+
+    /// Watches what happens next: for hosts, which pass it on to the operating system.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub fn watch_next_wake(&self) -> Result<NextWakeWatch, Error> {
+        let view = self.shared.driver.view();
+        let read = move || Ok(view.next_wake());
+        Ok(NextWakeWatch::new(Live::distinct(self.hub(), self.offload()?, Interest::Sync(Vec::new()), read)))
     }
 
     /// Says that the app has a new token, or that somebody signed in.

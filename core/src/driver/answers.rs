@@ -71,8 +71,12 @@ impl Loop {
 
     pub(super) fn take_done(&mut self, done: Done) {
         self.is_busy = false;
-        if done.ran.place.is_some() {
-            self.place = done.ran.place;
+        if let Some(place) = done.ran.place {
+            let is_bootstrap = place.position.cursor.is_none() || place.position.full;
+            self.place = Some(place);
+            if self.stopping.is_none() && self.told_bootstrap.replace(is_bootstrap) != Some(is_bootstrap) {
+                self.feed(Event::Bootstrap(is_bootstrap));
+            }
         }
         for (job, result) in done.jobs.iter().zip(done.ran.outcomes) {
             if self.stopping.is_none() {

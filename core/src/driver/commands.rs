@@ -258,6 +258,7 @@ impl Loop {
     fn finish(&mut self, outcome: RunOutcome) {
         let (report, now_ms) = (self.report(), self.now().mono_ms);
         self.setup.view.update(|doing| doing.totals = report);
+        self.conclude_runs(&outcome);
         for waiter in self.waiters.drain(..) {
             let result = match &outcome {
                 RunOutcome::Quiet { waiting } => {

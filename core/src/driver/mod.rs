@@ -5,6 +5,7 @@
 //! its own: one thread for the network, a few that may wait for the disk. Nothing of it runs on the app's executor.
 
 mod answers;
+mod background;
 mod commands;
 mod hold;
 mod local;
@@ -27,6 +28,7 @@ use self::run::{Loop, Message, Setup};
 pub(crate) use self::tasks::Tasks;
 use self::wire::Wire;
 use crate::Error;
+use crate::background::{BackgroundReport, Budget, Conditions, RunReason};
 use crate::clock::{Clock, Entropy};
 use crate::observe::{Hub, Offload, View};
 use crate::options::{Link, Options, Remote};
@@ -55,6 +57,8 @@ pub(crate) struct Driver {
     knock: Knock,
     engine: Mutex<Engine>,
     is_suspended: AtomicBool,
+    /// What the device is like, as was said last: also for a loop that starts later.
+    conditions: Arc<Mutex<Conditions>>,
 }
 
 /// The server a store syncs with.
@@ -95,6 +99,7 @@ impl Driver {
             knock: Knock { to_loop: Arc::default(), work_pending: Arc::default() },
             engine: Mutex::new(Engine::Cold),
             is_suspended: AtomicBool::new(false),
+            conditions: Arc::default(),
         })
     }
 
@@ -121,6 +126,28 @@ impl Driver {
         let (reply, answer) = oneshot::channel();
         self.loop_sender()?.send(Message::Sync(reply)).map_err(|_| Error::Closed)?;
         Ok(async { answer.await.unwrap_or(Err(Error::Closed)) })
+    }
+
+    /// Begins a background run, and gives what it comes to.
+    pub(crate) fn run_background(
+        &self,
+        budget: Budget,
+        reason: RunReason,
+    ) -> Result<impl Future<Output = Result<BackgroundReport, Error>> + Send + use<>, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.loop_sender()?.send(Message::Run(reply, budget, reason)).map_err(|_| Error::Closed)?;
+        Ok(async { answer.await.unwrap_or(Err(Error::Closed)) })
+    }
+
+    /// The system takes its time back. Never waits.
+    pub(crate) fn expire(&self) {
+        self.knock.send(Message::Expire);
+    }
+
+    /// What the device is like now.
+    pub(crate) fn set_conditions(&self, conditions: Conditions) {
+        *self.conditions.lock().unwrap_or_else(PoisonError::into_inner) = conditions;
+        self.knock.tell(Event::Conditions(conditions));
     }
 
     /// Ends the loop and waits for it. What it had begun in the database is done or undone then.
@@ -226,6 +253,7 @@ impl Driver {
             runtime: runtime.clone(),
             work_pending: Arc::clone(&self.knock.work_pending),
             to_loop: to_loop.clone(),
+            conditions: *self.conditions.lock().unwrap_or_else(PoisonError::into_inner),
         };
         runtime.spawn(Loop::new(setup, self.config, seed).run(inbox));
         self.knock.work_pending.store(false, Ordering::Release);
@@ -270,8 +298,12 @@ impl Knock {
     }
 
     fn tell(&self, event: Event) {
+        self.send(Message::Event(event));
+    }
+
+    fn send(&self, message: Message) {
         if let Some(to_loop) = &*self.to_loop.lock().unwrap_or_else(PoisonError::into_inner) {
-            let _ = to_loop.send(Message::Event(event));
+            let _ = to_loop.send(message);
         }
     }
 }

@@ -13,10 +13,12 @@ use turnstone_engine::sync::{BatchId, Command, Config, Event, Failure, Flight, L
 use turnstone_protocol::Epoch;
 use turnstone_protocol::wire::{HelloAnswer, PullAnswer, PushAnswer};
 
+use super::background::Run;
 use super::hold;
 use super::local::{Done, Job, Place};
 use super::wire::{Packed, Wire};
 use crate::Error;
+use crate::background::{Background, BackgroundReport, Budget, Conditions, Decision, RunReason, Stopped};
 use crate::clock::{Clock, Entropy};
 use crate::observe::{Hub, NextAttempt, View};
 use crate::report::SyncReport;
@@ -30,6 +32,10 @@ const SLEEP_MS_MAX: u64 = 30_000;
 pub(super) enum Message {
     /// An app waits for a sync.
     Sync(oneshot::Sender<Result<SyncReport, Error>>),
+    /// The system gave time.
+    Run(oneshot::Sender<Result<BackgroundReport, Error>>, Budget, RunReason),
+    /// It took it back.
+    Expire,
     /// Local writes committed.
     Work,
     /// An event that needs nothing else.
@@ -61,6 +67,8 @@ pub(super) struct Setup {
     pub(super) runtime: super::Tasks,
     pub(super) work_pending: Arc<AtomicBool>,
     pub(super) to_loop: UnboundedSender<Message>,
+    /// What the device was like when the loop started.
+    pub(super) conditions: Conditions,
 }
 
 /// A call that waits for a sync, and what had been done before it.
@@ -106,12 +114,17 @@ pub(super) struct Loop {
     pub(super) stable_done: u64,
     pub(super) totals: SyncReport,
     pub(super) waiters: Vec<Waiter>,
+    pub(super) runs: Vec<Run>,
+    /// Background runs are to end at the next safe point.
+    pub(super) ending: Option<Stopped>,
+    /// Whether the machine was told that the next pull brings everything.
+    pub(super) told_bootstrap: Option<bool>,
     /// The last failure of the database, for those who wait.
     pub(super) failed: Option<Error>,
     pub(super) synced_saved_ms: u64,
     /// When to write down again what is left of a `Retry-After`, and how long after the last time that is.
     note_hold: Option<(u64, u64)>,
-    shown: Option<(Phase, Option<Wake>)>,
+    shown: Option<(Phase, Option<Wake>, Decision, Option<Background>)>,
 }
 
 impl Loop {
@@ -138,6 +151,9 @@ impl Loop {
             stable_done: 0,
             totals,
             waiters: Vec::new(),
+            runs: Vec::new(),
+            ending: None,
+            told_bootstrap: None,
             failed: None,
             synced_saved_ms: 0,
             note_hold: None,
@@ -147,7 +163,7 @@ impl Loop {
 
     /// Runs until it is told to stop.
     pub(super) async fn run(mut self, mut inbox: UnboundedReceiver<Message>) {
-        self.pump();
+        self.feed(Event::Conditions(self.setup.conditions));
         loop {
             let message = tokio::select! {
                 biased;
@@ -156,6 +172,7 @@ impl Loop {
             };
             let Some(message) = message else { break };
             self.take(message);
+            self.tend_runs();
             if self.stopping.is_some() && !self.is_busy {
                 break;
             }
@@ -169,9 +186,9 @@ impl Loop {
     }
 
     fn sleep_ms(&self) -> Option<u64> {
-        let wakes =
-            self.machine.wake().map(|wake| wake.at_ms).into_iter().chain(self.note_hold.map(|(at_ms, _)| at_ms));
-        let at_ms = wakes.min()?;
+        let wake = self.machine.wake().map(|wake| wake.at_ms);
+        let note = self.note_hold.map(|(at_ms, _)| at_ms);
+        let at_ms = [wake, note, self.run_ends_ms()].into_iter().flatten().min()?;
         Some(at_ms.saturating_sub(self.now().mono_ms).clamp(1, SLEEP_MS_MAX))
     }
 
@@ -185,6 +202,8 @@ impl Loop {
                 self.waiters.push(waiter);
                 self.feed(Event::Requested);
             }
+            Message::Run(reply, budget, reason) => self.begin_run(reply, budget, reason),
+            Message::Expire => self.end_runs(Stopped::Expired),
             Message::Work => {
                 self.setup.work_pending.store(false, Ordering::Release);
                 self.feed(Event::WorkPending);
@@ -239,10 +258,11 @@ impl Loop {
         let phase = self.machine.phase();
         let is_waiting = !matches!(phase, Phase::Hello | Phase::Pushing | Phase::Pulling);
         let wake = self.machine.wake().filter(|wake| is_waiting && wake.why != Why::PullPatience);
-        if self.shown == Some((phase, wake)) {
+        let (next, wish) = self.next(now);
+        if self.shown == Some((phase, wake, next, wish)) {
             return;
         }
-        self.shown = Some((phase, wake));
+        self.shown = Some((phase, wake, next, wish));
         let next_attempt = wake.map(|wake| NextAttempt {
             at_ms: now.wall_ms.saturating_add(wake.at_ms.saturating_sub(now.mono_ms)),
             why: wake.why,
@@ -252,6 +272,7 @@ impl Loop {
             doing.totals = totals;
             doing.phase = phase;
             doing.next_attempt = next_attempt;
+            (doing.next, doing.wish) = (next, wish);
         });
         self.setup.hub.sync_changed();
     }
@@ -265,6 +286,9 @@ impl Loop {
         }
         for waiter in self.waiters.drain(..) {
             let _ = waiter.reply.send(Err(why.clone()));
+        }
+        for run in self.runs.drain(..) {
+            let _ = run.reply.send(Err(why.clone()));
         }
     }
 

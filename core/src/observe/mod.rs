@@ -15,6 +15,6 @@ mod watch;
 pub(crate) use hub::{Hub, Interest, Offload, block_on};
 pub(crate) use live::Live;
 pub use row_state::{RowState, RowStateWatch};
-pub use status::{LastError, NextAttempt, Phase, Status, StatusWatch, WaitReason};
+pub use status::{LastError, NextAttempt, NextWakeWatch, Phase, Status, StatusWatch, WaitReason};
 pub(crate) use view::View;
 pub use watch::Watch;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use turnstone_protocol::Class;
 
 use super::live::Live;
-use crate::Error;
+use crate::{Error, NextWake};
 
 pub use turnstone_engine::sync::{Phase, Why as WaitReason};
 
@@ -34,6 +34,8 @@ pub struct Status {
     pub phase: Phase,
     /// Whether the store has a server at all.
     pub has_remote: bool,
+    /// What happens next, and why; times in milliseconds since 1970.
+    pub next: crate::Decision,
 }
 
 /// What went wrong last.
@@ -54,6 +56,43 @@ pub struct NextAttempt {
     pub at_ms: u64,
     /// Why then.
     pub why: WaitReason,
+}
+
+/// What happens next, and what the operating system is to hold: now, and again whenever it changes.
+#[derive(Clone)]
+pub struct NextWakeWatch {
+    live: Arc<Live<NextWake>>,
+}
+
+impl NextWakeWatch {
+    pub(crate) const fn new(live: Arc<Live<NextWake>>) -> Self {
+        Self { live }
+    }
+
+    /// Waits for the next one; the first is there at once. None: closed.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing: the next call reads anew.
+    pub async fn next(&self) -> Option<NextWake> {
+        self.live.next().await
+    }
+
+    /// Like [`NextWakeWatch::next`], waiting on this thread.
+    #[must_use]
+    pub fn next_blocking(&self) -> Option<NextWake> {
+        self.live.next_blocking()
+    }
+
+    /// Ends it: calls that wait, and later ones, give none.
+    pub fn close(&self) {
+        self.live.close();
+    }
+}
+
+impl std::fmt::Debug for NextWakeWatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NextWakeWatch")
+    }
 }
 
 /// The status: now, and again whenever it changes.

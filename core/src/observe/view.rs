@@ -7,6 +7,7 @@ use turnstone_protocol::Gid;
 
 use super::{LastError, NextAttempt, Phase, RowState, Status};
 use crate::Error;
+use crate::background::{Background, Decision, NextWake, Rest};
 use crate::clock::Entropy;
 use crate::report::{DeadLetter, StateHash, SyncReport};
 use crate::storage::{Database, Key};
@@ -19,6 +20,9 @@ pub(crate) struct Doing {
     pub(crate) is_running: bool,
     pub(crate) phase: Phase,
     pub(crate) next_attempt: Option<NextAttempt>,
+    /// What happens next, and what the system is to hold for it.
+    pub(crate) next: Decision,
+    pub(crate) wish: Option<Background>,
     pub(crate) last_error: Option<LastError>,
     pub(crate) last_synced_at_ms: Option<u64>,
     /// What syncing did since the store was opened.
@@ -31,6 +35,8 @@ impl Doing {
             is_running: false,
             phase: Phase::Idle,
             next_attempt: None,
+            next: Decision::Idle { why: Rest::OnlyWhenAsked },
+            wish: None,
             last_error: None,
             last_synced_at_ms: None,
             totals: SyncReport::NOTHING,
@@ -60,6 +66,13 @@ impl View {
     /// The driver does something else now.
     pub(crate) fn update(&self, change: impl FnOnce(&mut Doing)) {
         change(&mut self.doing.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// What happens next, and what the system is to hold for it.
+    pub(crate) fn next_wake(&self) -> NextWake {
+        let doing = self.doing();
+        let decision = if self.has_remote { doing.next } else { Decision::Idle { why: Rest::NoServer } };
+        NextWake { decision, wish: doing.wish }
     }
 
     /// The driver does nothing now: what went before is in the database.
@@ -93,6 +106,7 @@ impl View {
             next_attempt: doing.next_attempt,
             phase: doing.phase,
             has_remote: self.has_remote,
+            next: self.next_wake().decision,
         })
     }
 

@@ -118,6 +118,8 @@ pub enum Rest {
     NothingToDo,
     /// The app syncs only when it asks.
     OnlyWhenAsked,
+    /// There is no server to sync with.
+    NoServer,
 }
 
 /// What there is to do, as the lanes know it.
