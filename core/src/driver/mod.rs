@@ -173,13 +173,13 @@ impl Driver {
     pub(crate) fn suspend(&self) {
         self.is_suspended.store(true, Ordering::Release);
         let Some(stopped) = self.end_loop(Error::Suspended) else { return };
-        self.view.rest();
-        if matches!(*self.engine(), Engine::Lent(_)) || stopped.recv_timeout(SUSPEND_PATIENCE).is_ok() {
-            return;
+        let is_lent = matches!(*self.engine(), Engine::Lent(_));
+        if !is_lent && stopped.recv_timeout(SUSPEND_PATIENCE).is_err() {
+            // It waits for a transaction of the app: turn it away there.
+            let _ = self.view.database.refuse();
+            let _ = stopped.recv_timeout(SUSPEND_PATIENCE);
         }
-        // It waits for a transaction of the app: turn it away there.
-        let _ = self.view.database.refuse();
-        let _ = stopped.recv_timeout(SUSPEND_PATIENCE);
+        self.view.rest();
     }
 
     /// Lets syncing start again, and starts what runs by itself.

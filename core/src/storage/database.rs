@@ -20,6 +20,8 @@ pub struct Database {
     inner: Arc<Inner>,
 }
 
+const NO_WRITER: Error = Error::Internal { what: "a seat without a writer" };
+
 type Watcher = Box<dyn Fn(&ChangeSet) + Send + Sync>;
 
 struct Inner {
@@ -111,7 +113,8 @@ impl Database {
         let Inner { seat, setup, .. } = &*self.inner;
         let mut turn = match seat.enter(None)? {
             Entered::Turn(turn, _) => turn,
-            Entered::Done(_) => return Err(Error::Internal { what: "a seat without a writer" }),
+            // Turned away while it waited.
+            Entered::Done(done) => return Err(done.err().unwrap_or(NO_WRITER)),
         };
         let now = setup.options.clock.now();
         let first = |writer: &mut Writer| {
@@ -237,7 +240,7 @@ impl Database {
     pub fn checkpoint(&self) -> Result<(), Error> {
         match self.inner.seat.enter(None)? {
             Entered::Turn(mut turn, _) => turn.writer()?.checkpoint("TRUNCATE"),
-            Entered::Done(_) => Err(Error::Internal { what: "a seat without a writer" }),
+            Entered::Done(done) => Err(done.err().unwrap_or(NO_WRITER)),
         }
     }
 
