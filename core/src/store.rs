@@ -131,6 +131,20 @@ impl Store {
         self.shared.database.query_map(sql, params, each)
     }
 
+    /// Runs a query and hands its rows over as they come, with the names of the columns: for those who make another
+    /// form of them, or pages. The rows are those of one moment, however long it takes.
+    ///
+    /// # Errors
+    /// As [`Store::query`], and what `read` gives.
+    pub fn query_with<T>(
+        &self,
+        sql: &str,
+        params: &[Value],
+        read: impl FnOnce(Vec<String>, &mut rusqlite::Rows<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.shared.database.query_with(sql, params, read)
+    }
+
     /// Watches a query: its result now, and again after every commit that changes a table it reads.
     ///
     /// # Errors

@@ -45,9 +45,9 @@ pub(crate) fn test_programs(root: &Path, targets: Targets) -> Result<Vec<TestPro
         Targets::All => command.args(["--lib", "--bins", "--tests"]),
     };
     if targets == Targets::All {
-        // Some tests run the programs themselves.
+        // Some tests run the programs themselves, or load the library.
         let mut programs = cargo(root);
-        programs.args(["build", "--workspace", "--locked", "--profile", "ci", "--bins"]);
+        programs.args(crate::bindings::BUILD);
         launch::run_shown(&mut programs).map_err(|error| format!("cargo does not start: {error}"))?;
     }
     let output = command

@@ -46,6 +46,8 @@ fn metadata(root: &Path) -> Result<Value, String> {
 
 struct Rules {
     licences: Vec<String>,
+    /// A crate, and a licence allowed for it alone.
+    exceptions: Vec<(String, String)>,
     banned: Vec<(String, String)>,
     registries: Vec<String>,
 }
@@ -64,8 +66,14 @@ impl Rules {
             let part = |key: &str| ban.get(key).and_then(toml::Value::as_str).map(str::to_owned);
             Some((part("crate")?, part("reason").unwrap_or_default()))
         });
+        let exceptions = list("licenses", "exceptions").into_iter().flat_map(|exception| {
+            let name = exception.get("crate").and_then(toml::Value::as_str).unwrap_or_default().to_owned();
+            let allowed = exception.get("allow").and_then(toml::Value::as_array).cloned().unwrap_or_default();
+            strings(allowed).into_iter().map(move |licence| (name.clone(), licence))
+        });
         Ok(Self {
             licences: strings(list("licenses", "allow")),
+            exceptions: exceptions.collect(),
             banned: banned.collect(),
             registries: strings(list("sources", "allow-registry")),
         })
@@ -75,7 +83,8 @@ impl Rules {
         let text = |key: &str| package.get(key).and_then(Value::as_str).unwrap_or_default();
         let (name, licence, source) = (text("name"), text("license"), text("source"));
         let mut problems = Vec::new();
-        if !self.allows_licence(licence) {
+        let excepted = self.exceptions.iter().any(|(crate_name, allowed)| crate_name == name && allowed == licence);
+        if !excepted && !self.allows_licence(licence) {
             problems.push(format!("{name} is licensed {licence:?}, which deny.toml does not allow"));
         }
         if let Some((_, reason)) = self.banned.iter().find(|(banned, _)| banned == name) {
@@ -147,6 +156,7 @@ mod tests {
             r#"
             [licenses]
             allow = ["MIT", "ISC", "Apache-2.0 WITH LLVM-exception", "Unicode-3.0"]
+            exceptions = [{ allow = ["MPL-2.0"], crate = "uniffi" }]
             [bans]
             deny = [{ crate = "openssl-sys", reason = "TLS is rustls" }]
             [sources]
@@ -179,6 +189,9 @@ mod tests {
             "name": "openssl-sys", "license": "GPL-3.0", "source": "git+https://example.org/x"
         });
         assert_eq!(rules().problems(&package).len(), 3);
+        let excepted = |name: &str| serde_json::json!({ "name": name, "license": "MPL-2.0", "source": null });
+        assert!(rules().problems(&excepted("uniffi")).is_empty());
+        assert_eq!(rules().problems(&excepted("another")).len(), 1);
         let own = serde_json::json!({ "name": "turnstone-core", "license": "MIT", "source": null });
         assert!(rules().problems(&own).is_empty());
     }

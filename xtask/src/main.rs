@@ -4,14 +4,18 @@
 //! decisions, that every feature called done names a test that ran. The last line they print is always
 //! `N passed, N failed, N skipped`.
 
+mod behaviours;
+mod bindings;
 mod build;
 mod features;
+mod junit;
 mod launch;
 mod libtest;
 mod licences;
 mod markdown;
 mod rules;
 mod suites;
+mod swift;
 mod tally;
 
 use std::path::PathBuf;

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::behaviours;
+use crate::bindings;
 use crate::build::{self, Targets, TestProgram};
 use crate::features;
 use crate::launch;
@@ -38,6 +40,9 @@ pub(crate) fn run(scope: Scope, root: &Path) -> Tally {
         Scope::Check => tally.add(test_programs(root, Targets::Unit)),
         Scope::Everything => {
             tally.add(test_programs(root, Targets::All));
+            tally.add(behaviours::check(root, "bindings/ffi", &tally));
+            tally.add(timed("kotlin", || bindings::suite("kotlin", root)));
+            tally.add(timed("swift", || bindings::suite("swift", root)));
             tally.add(timed("doc tests", || doc_tests(root)));
             tally.add(timed("features", || features::check(root, &tally)));
         }

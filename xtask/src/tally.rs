@@ -49,6 +49,14 @@ impl Tally {
         self.ran.contains(name)
     }
 
+    /// Whether a test of this name ran somewhere in a suite: `suite/File::name`, `suite::module::name`.
+    pub(crate) fn has_run_under(&self, suite: &str, name: &str) -> bool {
+        self.ran.iter().any(|test| {
+            let inside = test.strip_prefix(suite).filter(|rest| rest.starts_with(['/', ':']));
+            inside.is_some_and(|rest| rest.rsplit("::").next() == Some(name))
+        })
+    }
+
     pub(crate) fn is_good(&self, require_all: bool) -> bool {
         self.failed == 0 && self.passed > 0 && !(require_all && self.skipped > 0)
     }

@@ -172,6 +172,19 @@ impl Database {
         self.inner.pool.with(|reader| reader.query_map(sql, params, each))
     }
 
+    /// Runs a query and hands its rows over as they come, with the names of the columns.
+    ///
+    /// # Errors
+    /// As [`Database::query`], and what `read` gives.
+    pub fn query_with<T>(
+        &self,
+        sql: &str,
+        params: &[Value],
+        read: impl FnOnce(Vec<String>, &mut rusqlite::Rows<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.inner.pool.with(|reader| reader.query_with(sql, params, read))
+    }
+
     /// Runs one SQL statement as its own local transaction; changes to synced tables are captured.
     ///
     /// # Errors

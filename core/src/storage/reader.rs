@@ -61,6 +61,24 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Runs a query and hands its rows over as they come, with the names of the columns: for those who make another
+    /// form of them, or pages.
+    ///
+    /// # Errors
+    /// As [`Reader::query`], and what `read` gives.
+    pub fn query_with<T>(
+        &self,
+        sql: &str,
+        params: &[Value],
+        read: impl FnOnce(Vec<String>, &mut rusqlite::Rows<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.with(sql, |statement| {
+            sql::bind(statement, params)?;
+            let names = statement.column_names().map(str::to_owned).collect();
+            read(names, &mut statement.raw_query())
+        })
+    }
+
     /// The tables a query reads.
     pub(super) fn plan(&self, sql: &str) -> Result<Plan, Error> {
         // Prepared anew, so that the gate sees all of it.

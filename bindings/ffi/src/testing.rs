@@ -1,0 +1,25 @@
+//! Hooks for tests: panics planted in exported functions. Not part of a release.
+
+use std::sync::Mutex;
+
+/// The function that panics at its next call.
+static PLANTED: Mutex<Option<String>> = Mutex::new(None);
+
+/// Panics where a test planted it, once.
+#[allow(clippy::panic, clippy::unwrap_used, reason = "that is what it is for")]
+pub(crate) fn trip(name: &'static str) {
+    let mut planted = PLANTED.lock().unwrap();
+    if planted.as_deref() == Some(name) {
+        *planted = None;
+        drop(planted);
+        panic!("planted in {name}");
+    }
+}
+
+/// Plants a panic in the next call of an exported function.
+#[cfg_attr(feature = "testing", uniffi::export)]
+pub fn plant_panic(name: String) {
+    if let Ok(mut planted) = PLANTED.lock() {
+        *planted = Some(name);
+    }
+}

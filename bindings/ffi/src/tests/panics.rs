@@ -1,0 +1,136 @@
+//! No panic crosses: one is planted in every exported function, and the store goes on.
+
+use std::sync::Arc;
+
+use super::kit::{Device, insert, no_hooks, options, wait};
+use crate::error::FfiError;
+use crate::hooks::log::{FfiLogLevel, set_log_sink};
+use crate::store::{FfiCancel, FfiStore};
+use crate::testing::plant_panic;
+
+/// Set in the process that plants panics: other tests in it would step on them.
+const ALONE: &str = "TURNSTONE_PANICS_ALONE";
+
+/// The functions that are exported, by reading the sources: whoever adds one and forgets the fence is found.
+fn exported() -> Vec<(String, String)> {
+    let sources = [
+        include_str!("../store.rs"),
+        include_str!("../transaction.rs"),
+        include_str!("../watch.rs"),
+        include_str!("../pages.rs"),
+        include_str!("../hooks/log.rs"),
+    ];
+    let mut found = Vec::new();
+    for source in sources {
+        let mut lines = source.lines().peekable();
+        while let Some(line) = lines.next() {
+            if line != "#[uniffi::export]" {
+                continue;
+            }
+            let end = if lines.peek().is_some_and(|line| line.starts_with("impl")) { "}" } else { "" };
+            let block: Vec<&str> = lines.by_ref().take_while(|line| *line != end).collect();
+            let block = block.join("\n");
+            for part in block.split("pub ").skip(1) {
+                let part = part.strip_prefix("async ").unwrap_or(part);
+                let Some(rest) = part.strip_prefix("fn ") else { continue };
+                let name = rest.split('(').next().unwrap().to_owned();
+                found.push((name, rest.to_owned()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_exported_function_stands_behind_the_fence() {
+    let found = exported();
+    assert!(found.len() >= 40, "the sources are read: {}", found.len());
+    for (name, body) in found {
+        let fenced = ["fence::quick(", "fence::blocking(", "fence::task(", ".writing(", ".or_next(", "fence::listen("];
+        assert!(fenced.iter().any(|call| body.contains(call)), "{name} is not behind the fence");
+    }
+}
+
+/// What a call with a planted panic says.
+fn planted<T: std::fmt::Debug>(name: &str, call: impl FnOnce() -> Result<T, FfiError>) {
+    plant_panic(name.to_owned());
+    let said = call();
+    let is_panic = matches!(&said, Err(FfiError::Internal { code, .. }) if code == "panic");
+    // A panic inside an open transaction ends it, which may be said first.
+    let is_lost = matches!(&said, Err(FfiError::Retryable { code, .. }) if code == "transaction_lost");
+    assert!(is_panic || is_lost, "{name} said {said:?}");
+}
+
+#[test]
+fn a_panic_in_any_exported_function_is_a_typed_error_and_the_store_goes_on() {
+    if std::env::var_os(ALONE).is_none() {
+        let name = "tests::panics::a_panic_in_any_exported_function_is_a_typed_error_and_the_store_goes_on";
+        let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
+        let output = alone.args(["--exact", name]).env(ALONE, "1").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+        return;
+    }
+    let device = Device::offline();
+    let id = device.insert("before");
+    let store = || Arc::clone(&device.store);
+    let text = |text: &str| text.to_owned();
+    let select = || text("SELECT title FROM notes");
+
+    planted("open", || wait(FfiStore::open(options(&device.folder.path().join("other.db")), no_hooks())).map(drop));
+    planted("write", || wait(store().write(vec![insert("never")], None)));
+    planted("execute", || wait(store().execute(text("DELETE FROM notes"), Vec::new())));
+    planted("begin", || wait(store().begin()).map(drop));
+    planted("get", || wait(store().get(text("notes"), id.clone())));
+    planted("query", || wait(store().query(select(), Vec::new())));
+    planted("pages", || store().pages(select(), Vec::new(), 1, 1).map(drop));
+    planted("watch", || wait(store().watch(select(), Vec::new())).map(drop));
+    planted("watch_status", || wait(store().watch_status()).map(drop));
+    planted("watch_row_state", || wait(store().watch_row_state(text("notes"), id.clone())).map(drop));
+    planted("row_state", || wait(store().row_state(text("notes"), id.clone())));
+    planted("status", || wait(store().status()));
+    planted("sync", || wait(store().sync(None)));
+    planted("token_changed", || device.store.token_changed());
+    planted("network_changed", || device.store.network_changed(true));
+    planted("poke", || device.store.poke());
+    planted("dead_letters", || wait(store().dead_letters()));
+    planted("retry_dead_letter", || wait(store().retry_dead_letter(1)));
+    planted("state_hash", || wait(store().state_hash()));
+    planted("identity", || wait(store().identity()));
+    planted("totals", || device.store.totals());
+    planted("checkpoint", || wait(store().checkpoint()));
+    planted("shutdown", || wait(store().shutdown()));
+    planted("cancel_create", || FfiCancel::create().map(drop));
+    let cancel = FfiCancel::create().unwrap();
+    planted("cancel_cancel", || cancel.cancel());
+    planted("set_log_sink", || set_log_sink(None, FfiLogLevel::Error));
+
+    let pages = store().pages(select(), Vec::new(), 1, 1).unwrap();
+    planted("pages_next", || wait(Arc::clone(&pages).next()));
+    planted("pages_cancel", || pages.cancel());
+    assert!(wait(pages.next()).unwrap().is_some());
+    let watch = wait(store().watch(select(), Vec::new())).unwrap();
+    planted("watch_next", || wait(Arc::clone(&watch).next()));
+    planted("watch_cancel", || watch.cancel());
+    assert!(wait(watch.next()).unwrap().is_some());
+    let status = wait(store().watch_status()).unwrap();
+    planted("status_watch_next", || wait(Arc::clone(&status).next()));
+    planted("status_watch_cancel", || status.cancel());
+    let row = wait(store().watch_row_state(text("notes"), id.clone())).unwrap();
+    planted("row_state_watch_next", || wait(Arc::clone(&row).next()));
+    planted("row_state_watch_cancel", || row.cancel());
+
+    let tx = wait(store().begin()).unwrap();
+    planted("transaction_apply", || wait(tx.clone().apply(vec![insert("never")])));
+    planted("transaction_execute", || wait(tx.clone().execute(text("DELETE FROM notes"), Vec::new())));
+    planted("transaction_query", || wait(tx.clone().query(select(), Vec::new())));
+    planted("transaction_get", || wait(tx.clone().get(text("notes"), id.clone())));
+    planted("transaction_rollback", || wait(tx.clone().rollback()));
+    planted("transaction_commit", || wait(tx.clone().commit()));
+    wait(tx.rollback()).unwrap();
+
+    assert_eq!(device.titles(), ["before"], "no call that panicked did anything");
+    device.insert("after");
+    assert_eq!(device.titles(), ["after", "before"]);
+    wait(store().shutdown()).unwrap();
+}

@@ -1,0 +1,139 @@
+//! Opening, writing, errors, closing.
+
+use std::sync::Arc;
+
+use super::kit::{Device, insert, no_hooks, options, wait};
+use crate::error::FfiError;
+use crate::open::FfiOptions;
+use crate::store::FfiStore;
+use crate::value::{FfiChange, FfiValue};
+
+fn code<T: std::fmt::Debug>(result: Result<T, FfiError>) -> (&'static str, String) {
+    match result.unwrap_err() {
+        FfiError::Retryable { code, .. } => ("retryable", code),
+        FfiError::AuthRequired { code, .. } => ("auth", code),
+        FfiError::UpgradeRequired { code, .. } => ("upgrade", code),
+        FfiError::StorageFull { code, .. } => ("full", code),
+        FfiError::Corrupt { code, .. } => ("corrupt", code),
+        FfiError::Unavailable { code, .. } => ("unavailable", code),
+        FfiError::KeyUnavailable { code, .. } => ("key", code),
+        FfiError::InvalidArgument { code, .. } => ("invalid", code),
+        FfiError::Closed { code, .. } => ("closed", code),
+        FfiError::Cancelled { code, .. } => ("cancelled", code),
+        FfiError::Internal { code, .. } => ("internal", code),
+    }
+}
+
+fn open(options: FfiOptions) -> Result<Arc<FfiStore>, FfiError> {
+    wait(FfiStore::open(options, no_hooks()))
+}
+
+impl std::fmt::Debug for FfiStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FfiStore")
+    }
+}
+
+#[test]
+fn a_list_of_changes_is_one_transaction() {
+    let device = Device::offline();
+    let id = device.insert("first");
+    let text = |name: &str| name.to_owned();
+    let wrong = vec![
+        FfiChange::Increment { table: text("notes"), id: id.clone(), field: text("views"), by: 3 },
+        FfiChange::Delete { table: text("notes"), id: id.clone() },
+        FfiChange::Update { table: text("notes"), id: id.clone(), fields: Vec::new() },
+    ];
+    let refused = wait(Arc::clone(&device.store).write(wrong, None));
+    assert_eq!(code(refused), ("invalid", text("row_missing")));
+    assert_eq!(device.titles(), ["first"], "nothing of it happened");
+
+    let sql = FfiChange::Sql {
+        sql: text("UPDATE notes SET body = ?1 WHERE id = ?2"),
+        params: vec![FfiValue::Text { value: text("b") }, FfiValue::Text { value: id.clone() }],
+    };
+    let upsert = FfiChange::Upsert { table: text("notes"), id: text("own"), fields: Vec::new() };
+    let more = FfiChange::Increment { table: text("notes"), id, field: text("views"), by: 3 };
+    let written = device.write(vec![insert("second"), sql, upsert, more]);
+    assert_eq!(written.ids.len(), 1, "an id for each insert");
+    let found = device.query("SELECT count(*), sum(views), sum(body = 'b') FROM notes");
+    assert_eq!((found.int(0, 0), found.int(0, 1), found.int(0, 2)), (3, 3, 1));
+    let status = wait(Arc::clone(&device.store).status()).unwrap();
+    assert_eq!(status.pending_groups, 2);
+}
+
+#[test]
+fn a_write_id_is_used_once_and_gives_the_same_ids() {
+    let device = Device::offline();
+    let write = |title: &str| wait(Arc::clone(&device.store).write(vec![insert(title)], Some("import-1".to_owned())));
+    let first = write("one").unwrap();
+    let again = write("two").unwrap();
+    assert!(!first.repeated && again.repeated);
+    assert_eq!(first.ids, again.ids);
+    assert_eq!(device.titles(), ["one"]);
+}
+
+#[test]
+fn what_is_wrong_has_a_case_and_a_code() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("app.db");
+    let schema = |text: &str| FfiOptions { schema: text.to_owned(), ..options(&path) };
+    assert_eq!(code(open(schema("tables = 3"))), ("invalid", "schema".to_owned()));
+    assert_eq!(code(open(options(&folder.path().join("no/app.db")))), ("unavailable", "folder_missing".to_owned()));
+    let junk = folder.path().join("junk.db");
+    std::fs::write(&junk, "this is a letter and not a database").unwrap();
+    assert_eq!(code(open(options(&junk))), ("corrupt", "not_a_database".to_owned()));
+    let url = FfiOptions { url: Some("https://sync.example.com".to_owned()), ..options(&path) };
+    assert_eq!(code(open(url)), ("invalid", "no_tokens".to_owned()));
+
+    let device = Device::offline();
+    assert_eq!(code(open(options(&device.path()))), ("unavailable", "already_open".to_owned()));
+    let store = || Arc::clone(&device.store);
+    assert_eq!(code(wait(store().query("SELEKT 1".to_owned(), Vec::new()))), ("invalid", "sql".to_owned()));
+    assert_eq!(code(wait(store().get("cats".to_owned(), "1".to_owned()))), ("invalid", "unknown_table".to_owned()));
+    assert_eq!(code(wait(store().sync(None))), ("invalid", "no_remote".to_owned()));
+    assert_eq!(code(wait(store().retry_dead_letter(7))), ("invalid", "dead_letter_missing".to_owned()));
+    wait(store().shutdown()).unwrap();
+    wait(store().shutdown()).unwrap();
+    assert_eq!(code(wait(store().status())), ("closed", "closed".to_owned()));
+    assert_eq!(code(wait(store().write(vec![insert("late")], None))), ("closed", "closed".to_owned()));
+}
+
+#[test]
+fn stores_open_and_close_a_thousand_times() {
+    let threads = || std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
+    let files = || std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("app.db");
+    let mut before = (0, 0);
+    for round in 0..1_000 {
+        let store = open(options(&path)).unwrap();
+        wait(store.shutdown()).unwrap();
+        if round == 100 {
+            before = (threads(), files());
+        }
+    }
+    // Other tests run beside this one, so some of either may come and go.
+    assert!(threads() <= before.0 + 100 && files() <= before.1 + 200, "{before:?}");
+}
+
+#[test]
+fn fifty_callers_at_once() {
+    let device = Device::offline();
+    wait(async {
+        let calls = (0..50).map(|n| {
+            let store = Arc::clone(&device.store);
+            async move {
+                let written = store.clone().write(vec![insert(&format!("{n:02}"))], None).await.unwrap();
+                let id = written.ids[0].clone();
+                assert!(store.get("notes".to_owned(), id).await.unwrap().is_some());
+            }
+        });
+        let mut set = tokio::task::JoinSet::new();
+        calls.for_each(|call| drop(set.spawn(call)));
+        while let Some(done) = set.join_next().await {
+            done.unwrap();
+        }
+    });
+    assert_eq!(device.titles().len(), 50);
+}

@@ -1,0 +1,96 @@
+package dev.turnstone
+
+import dev.turnstone.internal.FfiDurability
+import dev.turnstone.internal.FfiHooks
+import dev.turnstone.internal.FfiOptions
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.minutes
+
+/** What an acknowledged write survives. */
+public enum class Durability {
+    /** Power loss at any moment. */
+    Power,
+
+    /** Any kill of the process, not power loss: faster. */
+    Process,
+}
+
+/**
+ * How a store is opened.
+ *
+ * @property path the database file; its folder must exist.
+ * @property schema the schema, in TOML.
+ * @property remote the server to sync with; without one the store works all the same, offline.
+ * @property durability what an acknowledged write survives.
+ * @property appVersion the app's own version: recorded with every write, so that a bad release can be told apart.
+ * @property localSql SQL of the app's own, run at every open: full-text tables, views. Each statement must be repeatable.
+ * @property valueBytesMax the largest value of one field; null: 1 MiB, which every server accepts.
+ * @property autoSync whether it syncs by itself: 3 seconds after a write, at the start, after failures, and [pollEvery].
+ * @property pollEvery how often to look for news while quiet; null: never.
+ */
+public data class Options(
+    val path: String,
+    val schema: String,
+    val remote: Remote? = null,
+    val durability: Durability = Durability.Power,
+    val appVersion: String? = null,
+    val localSql: List<String> = emptyList(),
+    val valueBytesMax: Long? = null,
+    val autoSync: Boolean = false,
+    val pollEvery: Duration? = 15.minutes,
+)
+
+/** The server a store syncs with. */
+public sealed interface Remote {
+    /** Gives the tokens. */
+    public val tokens: TokenProvider
+
+    /**
+     * A server reached by the built-in HTTP.
+     *
+     * @property url such as `https://sync.example.com`.
+     * @property allowPlainHttp whether plain `http` to another machine is allowed: for development only.
+     */
+    public class Http(
+        public val url: String,
+        override val tokens: TokenProvider,
+        public val allowPlainHttp: Boolean = false,
+    ) : Remote
+
+    /**
+     * A server reached by a transport of the app's own, such as OkHttp.
+     *
+     * @property bodyFileAbove bodies larger than so many bytes travel as files.
+     */
+    public class Custom(
+        public val transport: HttpTransport,
+        override val tokens: TokenProvider,
+        public val bodyFileAbove: Long = 256 shl 10,
+    ) : Remote
+}
+
+internal fun Options.toFfi(): FfiOptions {
+    val http = remote as? Remote.Http
+    val custom = remote as? Remote.Custom
+    return FfiOptions(
+        path = path,
+        schema = schema,
+        durability = when (durability) {
+            Durability.Power -> FfiDurability.POWER
+            Durability.Process -> FfiDurability.PROCESS
+        },
+        appVersion = appVersion,
+        localSql = localSql,
+        valueBytesMax = valueBytesMax?.toULong(),
+        url = http?.url,
+        allowPlainHttp = http?.allowPlainHttp ?: false,
+        autoSync = autoSync,
+        pollMs = pollEvery?.inWholeMilliseconds?.toULong(),
+        bodyFileAbove = (custom?.bodyFileAbove ?: 0L).toULong(),
+    )
+}
+
+internal fun Options.hooks(): FfiHooks = FfiHooks(
+    tokens = remote?.let { HostTokens(it.tokens) },
+    transport = (remote as? Remote.Custom)?.let { HostHttp(it.transport) },
+)

@@ -1,0 +1,183 @@
+package dev.turnstone
+
+import dev.turnstone.internal.FfiCancel
+import dev.turnstone.internal.FfiStore
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.NonCancellable
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.SharingStarted
+import kotlinx.coroutines.flow.StateFlow
+import kotlinx.coroutines.flow.conflate
+import kotlinx.coroutines.flow.flow
+import kotlinx.coroutines.flow.map
+import kotlinx.coroutines.flow.stateIn
+import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.withContext
+
+/**
+ * A database on this device that syncs.
+ *
+ * Usable from any thread and any coroutine; nothing of it runs on yours. Reads and writes never wait for the network. Open
+ * one for a file, keep it, and [close] it.
+ *
+ * Every suspending function throws [TurnstoneException]. Cancelling a call stops the wait: a write that had begun is
+ * done all the same.
+ */
+public class Turnstone private constructor(private val store: FfiStore) : AutoCloseable {
+    /** Opens stores. */
+    public companion object {
+        /** Opens a database file, making it if there is none, and brings it to the schema. */
+        public suspend fun open(options: Options): Turnstone =
+            Turnstone(translated { FfiStore.open(options.toFfi(), options.hooks()) })
+    }
+
+    /**
+     * Runs the changes that [block] names as one transaction: all of it is saved, or nothing; here, on the server and on
+     * every other device. With a [writeId] it is done once, however often it is asked for, also after a crash.
+     */
+    public suspend fun write(writeId: String? = null, block: Changes.() -> Unit): Written {
+        val changes = Changes().apply(block)
+        return translated { store.write(changes.list, writeId) }.let { Written(it.ids, it.repeated) }
+    }
+
+    /** Runs one SQL statement as its own transaction and says how many rows it changed. */
+    public suspend fun execute(sql: String, vararg params: Any?): Long =
+        translated { store.execute(sql, params.toValues()) }.toLong()
+
+    /** Runs a transaction that reads before it writes. If [block] throws, nothing of it happened. */
+    public suspend fun <T> transaction(block: suspend Transaction.() -> T): T {
+        val transaction = translated { store.begin() }
+        try {
+            val value = Transaction(transaction).block()
+            withContext(NonCancellable) { translated { transaction.commit() } }
+            return value
+        } finally {
+            // After a commit there is nothing left to undo.
+            withContext(NonCancellable) { translated { transaction.rollback() } }
+            transaction.destroy()
+        }
+    }
+
+    /** Reads one row. */
+    public suspend fun get(table: String, id: String): Row? = translated { store.get(table, id) }?.let { Rows(it)[0] }
+
+    /** Runs a query. For more than some ten thousand rows use [pages]. */
+    public suspend fun query(sql: String, vararg params: Any?): Rows = Rows(translated { store.query(sql, params.toValues()) })
+
+    /** Runs a query and makes something of each row. */
+    public suspend fun <T> query(sql: String, vararg params: Any?, map: (Row) -> T): List<T> = query(sql, *params).map(map)
+
+    /** Runs a query whose rows come page by page, all of one moment. */
+    public fun pages(sql: String, vararg params: Any?, rowsMax: Int = 1_000): Flow<Rows> = flow {
+        val pages = translated { store.pages(sql, params.toValues(), rowsMax.toUInt(), PAGE_BYTES_MAX) }
+        try {
+            while (true) emit(Rows(translated { pages.next() } ?: break))
+        } finally {
+            translated { pages.cancel() }
+            pages.destroy()
+        }
+    }
+
+    /**
+     * Watches a query: its rows now, and again after every commit that changes a table it reads. A collector that is slow
+     * gets the newest rows. The flow ends when the store is closed.
+     */
+    public fun watch(sql: String, vararg params: Any?): Flow<Rows> = flow {
+        val watch = translated { store.watch(sql, params.toValues()) }
+        try {
+            while (true) emit(Rows(translated { watch.next() } ?: break))
+        } finally {
+            translated { watch.cancel() }
+            watch.destroy()
+        }
+    }.conflate()
+
+    /** Watches a query and makes something of each row. */
+    public fun <T> watch(sql: String, vararg params: Any?, map: (Row) -> T): Flow<List<T>> =
+        watch(sql, *params).map { rows -> rows.map(map) }
+
+    /** Where a row stands. */
+    public suspend fun rowState(table: String, id: String): RowState = translated { store.rowState(table, id) }.toApp()
+
+    /** Where a row stands: now, and again whenever it changes. */
+    public fun watchRowState(table: String, id: String): Flow<RowState> = flow {
+        val watch = translated { store.watchRowState(table, id) }
+        try {
+            while (true) emit((translated { watch.next() } ?: break).toApp())
+        } finally {
+            translated { watch.cancel() }
+            watch.destroy()
+        }
+    }.conflate()
+
+    /** Where the store stands: how much waits, what went wrong, what happens next. */
+    public suspend fun status(): Status = translated { store.status() }.toApp()
+
+    /** Where the store stands: now, and again whenever it changes. */
+    public fun watchStatus(): Flow<Status> = flow {
+        val watch = translated { store.watchStatus() }
+        try {
+            while (true) emit((translated { watch.next() } ?: break).toApp())
+        } finally {
+            translated { watch.cancel() }
+            watch.destroy()
+        }
+    }.conflate()
+
+    /** Where the store stands, as a state that a screen can show at once. Read while somebody looks, and 5 seconds longer. */
+    public suspend fun statusIn(scope: CoroutineScope): StateFlow<Status> =
+        watchStatus().stateIn(scope, SharingStarted.WhileSubscribed(5_000), status())
+
+    /**
+     * Syncs until quiet: everything that can be sent is sent, everything there is to fetch is fetched. Cancelling ends the
+     * wait; what is under way ends by itself and loses nothing.
+     */
+    public suspend fun sync(): SyncReport {
+        val cancel = translated { FfiCancel.create() }
+        try {
+            return translated { store.sync(cancel) }.toApp()
+        } finally {
+            translated { cancel.cancel() }
+            cancel.destroy()
+        }
+    }
+
+    /** Says that the app has a new token, or that somebody signed in. */
+    public fun tokenChanged(): Unit = translated { store.tokenChanged() }
+
+    /** Says whether there seems to be a network. A hint: it can start a sync and put one off, never stop it for good. */
+    public fun networkChanged(up: Boolean): Unit = translated { store.networkChanged(up) }
+
+    /** Says that the server has something new (a push notification, say). */
+    public fun poke(): Unit = translated { store.poke() }
+
+    /** Every refused change, oldest first. */
+    public suspend fun deadLetters(): List<DeadLetter> = translated { store.deadLetters() }.map { it.toApp() }
+
+    /** Sends a refused change again, as a new one based on the rows as they are now. */
+    public suspend fun retryDeadLetter(id: Long): Unit = translated { store.retryDeadLetter(id) }
+
+    /** The hash of what the server confirmed to this device. */
+    public suspend fun stateHash(): StateHash =
+        translated { store.stateHash() }.let { StateHash(it.at.toLong(), it.rows.toLong(), it.hash) }
+
+    /** This installation, and its present life. */
+    public suspend fun identity(): Identity = translated { store.identity() }.let { Identity(it.device, it.incarnation) }
+
+    /** What syncing did since the store was opened. */
+    public fun totals(): SyncReport = translated { store.totals() }.toApp()
+
+    /** Moves what was committed from the write-ahead log into the file. */
+    public suspend fun checkpoint(): Unit = translated { store.checkpoint() }
+
+    /**
+     * Ends syncing, every watch and every open transaction, and closes the file. Later calls throw
+     * [TurnstoneException.Closed]; closing twice is fine.
+     */
+    public suspend fun shutdown(): Unit = withContext(NonCancellable) { translated { store.shutdown() } }
+
+    /** Like [shutdown], waiting on this thread: not for one that draws. */
+    override fun close(): Unit = runBlocking { shutdown() }
+}
+
+private const val PAGE_BYTES_MAX: UInt = 1_048_576u

@@ -1,0 +1,162 @@
+import Foundation
+import TurnstoneFFI
+
+/// A database on this device that syncs.
+///
+/// Usable from any task; nothing of it runs on yours. Reads and writes never wait for the network. Open one for a file, keep
+/// it, and `close` it.
+///
+/// Every call throws `TurnstoneError`. A write that has begun is done even when its task is cancelled.
+public final class Turnstone: Sendable {
+    private let store: FfiStore
+
+    private init(_ store: FfiStore) { self.store = store }
+
+    /// Opens a database file, making it if there is none, and brings it to the schema.
+    public static func open(_ options: Options) async throws -> Turnstone {
+        Turnstone(try await translating { try await FfiStore.open(options: options.ffi, hooks: options.hooks) })
+    }
+
+    /// Runs the changes that `block` names as one transaction: all of it is saved, or nothing; here, on the server and on
+    /// every other device. With a `writeID` it is done once, however often it is asked for, also after a crash.
+    @discardableResult
+    public func write(writeID: String? = nil, _ block: (inout Changes) throws -> Void) async throws -> Written {
+        var changes = Changes()
+        try block(&changes)
+        let list = changes.list
+        let written = try await translating { try await store.write(changes: list, writeId: writeID) }
+        return Written(ids: written.ids, repeated: written.repeated)
+    }
+
+    /// Runs one SQL statement as its own transaction and says how many rows it changed.
+    @discardableResult
+    public func execute(_ sql: String, _ params: [Value] = []) async throws -> Int {
+        Int(try await translating { try await store.execute(sql: sql, params: params.map(\.ffi)) })
+    }
+
+    /// Runs a transaction that reads before it writes. If `block` throws, nothing of it happened.
+    public func transaction<T: Sendable>(_ block: (Transaction) async throws -> T) async throws -> T {
+        let transaction = try await translating { try await store.begin() }
+        do {
+            let value = try await block(Transaction(transaction: transaction))
+            try await translating { try await transaction.commit() }
+            return value
+        } catch {
+            // After a commit that failed there is nothing left to undo.
+            try? await transaction.rollback()
+            throw error
+        }
+    }
+
+    /// Reads one row.
+    public func get(_ table: String, id: String) async throws -> Row? {
+        try await translating { try await store.get(table: table, id: id) }.map { Rows($0)[0] }
+    }
+
+    /// Runs a query. For more than some ten thousand rows use `pages`.
+    public func query(_ sql: String, _ params: [Value] = []) async throws -> Rows {
+        Rows(try await translating { try await store.query(sql: sql, params: params.map(\.ffi)) })
+    }
+
+    /// Runs a query and makes a value of each row.
+    public func query<T: Decodable>(_ sql: String, _ params: [Value] = [], as type: T.Type) async throws -> [T] {
+        try await query(sql, params).map { try $0.decode(type) }
+    }
+
+    /// Runs a query whose rows come page by page, all of one moment.
+    public func pages(_ sql: String, _ params: [Value] = [], rowsMax: Int = 1_000) -> Watching<Rows> {
+        let params = params.map(\.ffi)
+        return Watching { [store] in
+            let pages = try store.pages(sql: sql, params: params, rowsMax: UInt32(clamping: rowsMax), bytesMax: 1 << 20)
+            return Source(next: { try await pages.next().map { Rows($0) } }, cancel: { try? pages.cancel() })
+        }
+    }
+
+    /// Watches a query: its rows now, and again after every commit that changes a table it reads.
+    public func watch(_ sql: String, _ params: [Value] = []) -> Watching<Rows> {
+        let params = params.map(\.ffi)
+        return Watching { [store] in
+            let watch = try await store.watch(sql: sql, params: params)
+            return Source(next: { try await watch.next().map { Rows($0) } }, cancel: { try? watch.cancel() })
+        }
+    }
+
+    /// Where a row stands.
+    public func rowState(_ table: String, id: String) async throws -> RowState {
+        RowState(try await translating { try await store.rowState(table: table, id: id) })
+    }
+
+    /// Where a row stands: now, and again whenever it changes.
+    public func watchRowState(_ table: String, id: String) -> Watching<RowState> {
+        Watching { [store] in
+            let watch = try await store.watchRowState(table: table, id: id)
+            return Source(next: { try await watch.next().map { RowState($0) } }, cancel: { try? watch.cancel() })
+        }
+    }
+
+    /// Where the store stands: how much waits, what went wrong, what happens next.
+    public func status() async throws -> Status {
+        Status(try await translating { try await store.status() })
+    }
+
+    /// Where the store stands: now, and again whenever it changes.
+    public func watchStatus() -> Watching<Status> {
+        Watching { [store] in
+            let watch = try await store.watchStatus()
+            return Source(next: { try await watch.next().map { Status($0) } }, cancel: { try? watch.cancel() })
+        }
+    }
+
+    /// Syncs until quiet: everything that can be sent is sent, everything there is to fetch is fetched. Cancelling ends the
+    /// wait; what is under way ends by itself and loses nothing.
+    @discardableResult
+    public func sync() async throws -> SyncReport {
+        let cancel = try translating { try FfiCancel.create() }
+        return try await withTaskCancellationHandler {
+            SyncReport(try await translating { try await store.sync(cancel: cancel) })
+        } onCancel: {
+            try? cancel.cancel()
+        }
+    }
+
+    /// Says that the app has a new token, or that somebody signed in.
+    public func tokenChanged() throws { try translating { try store.tokenChanged() } }
+
+    /// Says whether there seems to be a network. A hint: it can start a sync and put one off, never stop it for good.
+    public func networkChanged(up: Bool) throws { try translating { try store.networkChanged(up: up) } }
+
+    /// Says that the server has something new (a push notification, say).
+    public func poke() throws { try translating { try store.poke() } }
+
+    /// Every refused change, oldest first.
+    public func deadLetters() async throws -> [DeadLetter] {
+        try await translating { try await store.deadLetters() }.map { DeadLetter($0) }
+    }
+
+    /// Sends a refused change again, as a new one based on the rows as they are now.
+    public func retryDeadLetter(_ id: Int64) async throws {
+        try await translating { try await store.retryDeadLetter(id: id) }
+    }
+
+    /// The hash of what the server confirmed to this device.
+    public func stateHash() async throws -> StateHash {
+        let state = try await translating { try await store.stateHash() }
+        return StateHash(at: Int(state.at), rows: Int(state.rows), hash: state.hash)
+    }
+
+    /// This installation, and its present life.
+    public func identity() async throws -> Identity {
+        let identity = try await translating { try await store.identity() }
+        return Identity(device: identity.device, incarnation: identity.incarnation)
+    }
+
+    /// What syncing did since the store was opened.
+    public func totals() throws -> SyncReport { SyncReport(try translating { try store.totals() }) }
+
+    /// Moves what was committed from the write-ahead log into the file.
+    public func checkpoint() async throws { try await translating { try await store.checkpoint() } }
+
+    /// Ends syncing, every watch and every open transaction, and closes the file. Later calls throw
+    /// `TurnstoneError.closed`; closing twice is fine.
+    public func close() async throws { try await translating { try await store.shutdown() } }
+}

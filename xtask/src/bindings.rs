@@ -1,0 +1,107 @@
+//! The suites of Kotlin and Swift: against the library that was built for them and a real server.
+//!
+//! A machine without a toolchain skips its suite and says what is missing; `.ci/run` installs it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::launch::{self, Finished};
+use crate::tally::Tally;
+use crate::{behaviours, junit, swift};
+
+/// A suite that takes longer hangs; a first run also fetches what it stands on.
+pub(crate) const LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// The library as the suites load it, with the hooks for tests, and the programs beside it.
+pub(crate) const BUILD: [&str; 8] =
+    ["build", "--workspace", "--locked", "--profile=ci", "--bins", "--lib", "--features", "turnstone-ffi/testing"];
+
+/// Where things are.
+pub(crate) struct Places {
+    pub(crate) root: PathBuf,
+    /// Where cargo put the library and the programs.
+    pub(crate) cargo: PathBuf,
+    /// Where the generated code and everything built from it goes.
+    pub(crate) built: PathBuf,
+}
+
+impl Places {
+    pub(crate) fn new(root: &Path) -> Self {
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
+        Self { root: root.to_path_buf(), cargo: target.join("ci"), built: target.join("bindings") }
+    }
+}
+
+/// Runs one language's suite.
+pub(crate) fn suite(language: &str, root: &Path) -> Tally {
+    let places = Places::new(root);
+    let mut tally = match language {
+        "kotlin" => kotlin(&places),
+        _ => swift::run(&places),
+    };
+    if tally.passed > 0 {
+        tally.add(behaviours::check(root, language, &tally));
+    }
+    tally
+}
+
+/// Writes the code that calls the library.
+///
+/// # Errors
+/// A sentence, where it cannot.
+pub(crate) fn generate(places: &Places, language: &str) -> Result<(), String> {
+    let mut command = Command::new(places.cargo.join("turnstone-bindgen"));
+    command.current_dir(&places.root).arg(language);
+    command.arg(places.cargo.join("libturnstone_ffi.so")).arg(places.built.join(language));
+    match launch::run_shown(&mut command) {
+        Ok(true) => Ok(()),
+        _ => Err(format!("the {language} code could not be written: see above")),
+    }
+}
+
+fn kotlin(places: &Places) -> Tally {
+    let mut tally = Tally::default();
+    if !launch::exists("mvn", &["--version"]) {
+        tally.skip("kotlin", "Maven is not installed (Debian: apt-get install maven default-jdk-headless)");
+        return tally;
+    }
+    if let Err(reason) = generate(places, "kotlin") {
+        tally.fail(format!("kotlin ({reason})"));
+        return tally;
+    }
+    let reports = places.built.join("kotlin-build/turnstone/surefire-reports");
+    // Reports of an earlier run would be counted as this one's.
+    let _ = std::fs::remove_dir_all(&reports);
+    let mut command = Command::new("mvn");
+    command.current_dir(places.root.join("bindings/kotlin")).args(["-B", "-q", "-ntp", "test"]);
+    command.arg(format!("-Dturnstone.built={}", places.built.display()));
+    command.arg(format!("-Dturnstone.cargo={}", places.cargo.display()));
+    let finished = launch::run(&mut command, LIMIT);
+    counted("kotlin", finished, &reports, &["Could not transfer artifact", "Could not find artifact", "UnknownHost"])
+}
+
+/// Counts what a suite reported. One that says it could not fetch what it stands on is skipped.
+pub(crate) fn counted(suite: &str, run: std::io::Result<Finished>, reports: &Path, unfetched: &[&str]) -> Tally {
+    let mut tally = junit::count(suite, reports);
+    let finished = match run {
+        Ok(finished) => finished,
+        Err(error) => {
+            tally.fail(format!("{suite} (does not start: {error})"));
+            return tally;
+        }
+    };
+    if finished.success && tally.passed > 0 {
+        return tally;
+    }
+    if tally.passed + tally.failed == 0 && unfetched.iter().any(|sign| finished.output.contains(sign)) {
+        tally.skip(suite, "what it is built with could not be fetched");
+        return tally;
+    }
+    println!("{}", finished.output);
+    if tally.failed == 0 {
+        let why = if finished.timed_out { "was ended: it took too long" } else { "did not finish" };
+        tally.fail(format!("{suite} ({why})"));
+    }
+    tally
+}

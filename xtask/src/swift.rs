@@ -1,0 +1,106 @@
+//! The Swift suite: with the machine's own Swift, or with one in a root file system that `.ci/run` makes where the
+//! distribution has none.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::bindings::{self, Places};
+use crate::launch;
+use crate::tally::Tally;
+
+pub(crate) fn run(places: &Places) -> Tally {
+    let mut tally = Tally::default();
+    let toolchain = match toolchain() {
+        Ok(toolchain) => toolchain,
+        Err(reason) => {
+            tally.skip("swift", &reason);
+            return tally;
+        }
+    };
+    if let Err(reason) = bindings::generate(places, "swift").and_then(|()| place_generated(places)) {
+        tally.fail(format!("swift ({reason})"));
+        return tally;
+    }
+    let reports = places.built.join("swift-reports");
+    let _ = std::fs::remove_dir_all(&reports);
+    // SwiftPM does not notice that the library changed: nothing of an earlier run is used.
+    let scratch = places.built.join("swift-build");
+    let _ = std::fs::remove_dir_all(&scratch);
+    if let Err(error) = std::fs::create_dir_all(&reports) {
+        tally.fail(format!("swift ({error})"));
+        return tally;
+    }
+    let script = format!(
+        "cd '{root}/bindings/swift' && TURNSTONE_BUILT='{built}' TURNSTONE_CARGO='{cargo}' LD_LIBRARY_PATH='{cargo}' \
+         swift test -q --scratch-path '{scratch}' --xunit-output '{reports}/swift.xml' -Xlinker -L'{cargo}' 2>&1",
+        root = places.root.display(),
+        built = places.built.display(),
+        cargo = places.cargo.display(),
+        scratch = scratch.display(),
+        reports = reports.display(),
+    );
+    let finished = launch::run(&mut toolchain.command(&places.root, &script), bindings::LIMIT);
+    bindings::counted("swift", finished, &reports, &[])
+}
+
+/// How Swift is reached.
+enum Toolchain {
+    /// It is installed.
+    Own,
+    /// It stands in a root file system of its own.
+    Rooted(PathBuf),
+}
+
+fn toolchain() -> Result<Toolchain, String> {
+    if launch::exists("swift", &["--version"]) {
+        return Ok(Toolchain::Own);
+    }
+    let cache = std::env::var_os("TURNSTONE_CACHE").map(PathBuf::from);
+    let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/turnstone")));
+    let root = cache.unwrap_or_default().join("swift-root");
+    if !root.join("usr/bin/swift").exists() {
+        return Err("Swift is not installed, and .ci/run made no root file system with it".to_owned());
+    }
+    if !launch::exists("unshare", &["--mount", "true"]) {
+        return Err("Swift stands in a root file system that only root can enter".to_owned());
+    }
+    Ok(Toolchain::Rooted(root))
+}
+
+impl Toolchain {
+    fn command(&self, checkout: &Path, script: &str) -> Command {
+        let Self::Rooted(root) = self else {
+            let mut command = Command::new("bash");
+            command.args(["-c", script]);
+            return command;
+        };
+        let (root, checkout) = (root.display(), checkout.display());
+        // Swift finds its own libraries through /proc; the checkout stands at the same path inside.
+        let enter = format!(
+            "set -e; mount -t proc proc '{root}/proc'; mount --rbind /dev '{root}/dev'; mount -t tmpfs tmpfs '{root}/tmp'; \
+             mkdir -p '{root}{checkout}'; mount --bind '{checkout}' '{root}{checkout}'; \
+             exec chroot '{root}' /usr/bin/env -i HOME=/tmp PATH=/usr/bin:/bin LANG=C.UTF-8 bash -c \"$1\""
+        );
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", "bash", "-c"]);
+        command.args([enter.as_str(), "swift", script]);
+        command
+    }
+}
+
+/// Puts what was generated where the package expects it.
+fn place_generated(places: &Places) -> Result<(), String> {
+    let from = places.built.join("swift");
+    let to = places.root.join("bindings/swift/Generated");
+    let copy = |name: &str, folder: &str, as_name: &str| {
+        let folder = to.join(folder);
+        std::fs::create_dir_all(&folder)
+            .and_then(|()| std::fs::copy(from.join(name), folder.join(as_name)).map(drop))
+            .map_err(|error| format!("{name}: {error}"))
+    };
+    copy("TurnstoneFFI.swift", "TurnstoneFFI", "TurnstoneFFI.swift")?;
+    copy("TurnstoneFFIHeaders.h", "TurnstoneFFIHeaders/include", "TurnstoneFFIHeaders.h")?;
+    copy("TurnstoneFFIHeaders.modulemap", "TurnstoneFFIHeaders/include", "module.modulemap")?;
+    // SwiftPM wants a source file in a C target.
+    std::fs::write(to.join("TurnstoneFFIHeaders/empty.c"), "").map_err(|error| format!("empty.c: {error}"))
+}
