@@ -21,7 +21,7 @@ let package = Package(
             swiftSettings: [.swiftLanguageMode(.v5)]
         ),
         .target(name: "Turnstone", dependencies: ["TurnstoneFFI"]),
-        .testTarget(name: "TurnstoneTests", dependencies: ["Turnstone"]),
+        .testTarget(name: "TurnstoneTests", dependencies: ["Turnstone", "TurnstoneFFI"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -29,9 +29,17 @@ fields.weight = { type = "real", nullable = true }
 fields.photo = { type = "bytes", nullable = true }
 fields.meta = { type = "json", nullable = true }
 
+[tables.strict]
+delete = "delete_wins"
+fields.name = { type = "text", default = "" }
+
 [tables.guarded]
 create = "reject"
 fields.name = { type = "text", default = "" }
+
+[tables.drafts]
+local_only = true
+fields.text = { type = "text", default = "" }
 "#;
 
 /// Waits for a call the way an app does: outside any runtime of ours.

@@ -62,9 +62,9 @@ fn planted<T: std::fmt::Debug>(name: &str, call: impl FnOnce() -> Result<T, FfiE
 }
 
 #[test]
-fn a_panic_in_any_exported_function_is_a_typed_error_and_the_store_goes_on() {
+fn a_panic_is_internal_and_the_store_goes_on() {
     if std::env::var_os(ALONE).is_none() {
-        let name = "tests::panics::a_panic_in_any_exported_function_is_a_typed_error_and_the_store_goes_on";
+        let name = "tests::panics::a_panic_is_internal_and_the_store_goes_on";
         let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
         let output = alone.args(["--exact", name]).env(ALONE, "1").output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);

@@ -8,7 +8,7 @@ use crate::open::FfiOptions;
 use crate::store::FfiStore;
 use crate::value::{FfiChange, FfiValue};
 
-fn code<T: std::fmt::Debug>(result: Result<T, FfiError>) -> (&'static str, String) {
+pub(super) fn code<T: std::fmt::Debug>(result: Result<T, FfiError>) -> (&'static str, String) {
     match result.unwrap_err() {
         FfiError::Retryable { code, .. } => ("retryable", code),
         FfiError::AuthRequired { code, .. } => ("auth", code),
@@ -24,7 +24,7 @@ fn code<T: std::fmt::Debug>(result: Result<T, FfiError>) -> (&'static str, Strin
     }
 }
 
-fn open(options: FfiOptions) -> Result<Arc<FfiStore>, FfiError> {
+pub(super) fn open(options: FfiOptions) -> Result<Arc<FfiStore>, FfiError> {
     wait(FfiStore::open(options, no_hooks()))
 }
 
@@ -74,33 +74,7 @@ fn a_write_id_is_used_once_and_gives_the_same_ids() {
 }
 
 #[test]
-fn what_is_wrong_has_a_case_and_a_code() {
-    let folder = tempfile::TempDir::new().unwrap();
-    let path = folder.path().join("app.db");
-    let schema = |text: &str| FfiOptions { schema: text.to_owned(), ..options(&path) };
-    assert_eq!(code(open(schema("tables = 3"))), ("invalid", "schema".to_owned()));
-    assert_eq!(code(open(options(&folder.path().join("no/app.db")))), ("unavailable", "folder_missing".to_owned()));
-    let junk = folder.path().join("junk.db");
-    std::fs::write(&junk, "this is a letter and not a database").unwrap();
-    assert_eq!(code(open(options(&junk))), ("corrupt", "not_a_database".to_owned()));
-    let url = FfiOptions { url: Some("https://sync.example.com".to_owned()), ..options(&path) };
-    assert_eq!(code(open(url)), ("invalid", "no_tokens".to_owned()));
-
-    let device = Device::offline();
-    assert_eq!(code(open(options(&device.path()))), ("unavailable", "already_open".to_owned()));
-    let store = || Arc::clone(&device.store);
-    assert_eq!(code(wait(store().query("SELEKT 1".to_owned(), Vec::new()))), ("invalid", "sql".to_owned()));
-    assert_eq!(code(wait(store().get("cats".to_owned(), "1".to_owned()))), ("invalid", "unknown_table".to_owned()));
-    assert_eq!(code(wait(store().sync(None))), ("invalid", "no_remote".to_owned()));
-    assert_eq!(code(wait(store().retry_dead_letter(7))), ("invalid", "dead_letter_missing".to_owned()));
-    wait(store().shutdown()).unwrap();
-    wait(store().shutdown()).unwrap();
-    assert_eq!(code(wait(store().status())), ("closed", "closed".to_owned()));
-    assert_eq!(code(wait(store().write(vec![insert("late")], None))), ("closed", "closed".to_owned()));
-}
-
-#[test]
-fn stores_open_and_close_a_thousand_times() {
+fn stores_open_and_close_without_a_leak() {
     let threads = || std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
     let files = || std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
     let folder = tempfile::TempDir::new().unwrap();

@@ -34,7 +34,7 @@ fn a_transaction_reads_what_it_wrote_and_is_atomic() {
 }
 
 #[test]
-fn a_transaction_that_is_rolled_back_or_forgotten_never_happened() {
+fn a_transaction_that_is_rolled_back_never_happened() {
     let device = Device::offline();
     wait(async {
         let tx = device.store.clone().begin().await.unwrap();
