@@ -101,6 +101,17 @@ pub fn chain(prev: &Hash, n: u64, gid: &Gid, payload: &Hash) -> Hash {
     hasher.finalize().into()
 }
 
+/// What a run of groups is recognised by: the first 32 hex digits of SHA-256 over their gids (16 bytes each), in order.
+#[must_use]
+pub fn gids<'a>(gids: impl IntoIterator<Item = &'a Gid>) -> String {
+    let mut hasher = Sha256::new();
+    for gid in gids {
+        hasher.update(gid.as_bytes());
+    }
+    let digest: Hash = hasher.finalize().into();
+    hex(digest.first_chunk::<16>().unwrap_or(&[0; 16]))
+}
+
 /// The hash of a set of rows, in whatever order they come and go: the sum of the row hashes
 /// modulo 2^256 (big-endian) and the number of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -161,6 +161,7 @@ fn debug_text_shows_no_payload() {
         schema: 1,
         cursor: Some(canary.to_owned()),
         limit: 1,
+        runs: false,
         full: false,
     };
     let text = format!("{op:?} {page:?} {:?} {request:?} {:?}", page.commits, Value::from(canary));

@@ -1,10 +1,10 @@
 //! Cursors: where a device stands in a tenant's history, opaque to everybody else.
 //!
-//! base64url of: format, key id, digest of tenant, digest of scopes, epoch, commit number, the first half of the
-//! chain hash H_n, for a commit that travels in parts how many were sent and at how many rows they are cut, and
-//! a MAC (HMAC-SHA256, first half) over all of it. The MAC also covers the tenant's and scopes' full names, so a
-//! cursor of another tenant cannot be told from an altered one. The schema is not in it: an additive update resyncs
-//! nobody.
+//! base64url of: format, key id, the first half of the epoch, commit number, the first quarter of the chain hash H_n,
+//! for a commit that travels in parts how many were sent and at how many rows they are cut, and a MAC (HMAC-SHA256,
+//! first half) over all of it, the tenant and the scopes. They stand in the MAC alone: every request carries a cursor
+//! and every page, so it is short, and one of another tenant cannot be told from an altered one. The schema is not in
+//! it: an additive update resyncs nobody.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
@@ -13,21 +13,21 @@ use turnstone_protocol::{Code, Epoch, Problem};
 
 use crate::key::{Key, mac, same};
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 /// Everything before the MAC, without the part.
-const PLAIN_BYTES: usize = 1 + 2 + 8 + 4 + 16 + 8 + 16;
+const PLAIN_BYTES: usize = 1 + 2 + 8 + 8 + 8;
 const PART_BYTES: usize = 4 + 4;
 const MAC_BYTES: usize = 16;
 
 /// A position in a tenant's history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
-    /// The history.
-    pub epoch: Epoch,
+    /// The first half of the history's epoch: enough to tell two histories apart, which is no secret.
+    pub epoch: [u8; 8],
     /// The last commit that was sent whole.
     pub n: u64,
-    /// The first half of H_n.
-    pub chain: [u8; 16],
+    /// The first quarter of H_n: tells a history that was restored and went on from this one.
+    pub chain: [u8; 8],
     /// How far into the next commit the device is, where that one travels in parts.
     pub part: Option<SentParts>,
 }
@@ -45,7 +45,21 @@ impl Cursor {
     /// A position between two commits.
     #[must_use]
     pub fn at(epoch: Epoch, n: u64, chain: &Hash) -> Self {
-        Self { epoch, n, chain: chain.first_chunk().copied().unwrap_or_default(), part: None }
+        Self { epoch: Self::half(epoch), n, chain: Self::quarter(chain), part: None }
+    }
+}
+
+impl Cursor {
+    /// What a cursor holds of an epoch.
+    #[must_use]
+    pub fn half(epoch: Epoch) -> [u8; 8] {
+        epoch.as_bytes().first_chunk().copied().unwrap_or_default()
+    }
+
+    /// What a cursor holds of a chain hash.
+    #[must_use]
+    pub fn quarter(chain: &Hash) -> [u8; 8] {
+        chain.first_chunk().copied().unwrap_or_default()
     }
 }
 
@@ -86,9 +100,7 @@ impl CursorKeys {
         let mut bytes = Vec::with_capacity(PLAIN_BYTES + PART_BYTES + MAC_BYTES);
         bytes.push(FORMAT);
         bytes.extend_from_slice(&key.id);
-        bytes.extend_from_slice(&digest::<8>(holder.tenant));
-        bytes.extend_from_slice(&digest::<4>(holder.scopes));
-        bytes.extend_from_slice(cursor.epoch.as_bytes());
+        bytes.extend_from_slice(&cursor.epoch);
         bytes.extend_from_slice(&cursor.n.to_be_bytes());
         bytes.extend_from_slice(&cursor.chain);
         if let Some(part) = cursor.part {
@@ -123,10 +135,7 @@ impl CursorKeys {
         if format != FORMAT || !self.0.iter().any(genuine) {
             return None;
         }
-        // The MAC covers both; they stand in the cursor so that later versions can tell what changed.
-        reader.take::<8>()?;
-        reader.take::<4>()?;
-        let epoch = Epoch(reader.take()?);
+        let epoch = reader.take()?;
         let n = u64::from_be_bytes(reader.take()?);
         let chain = reader.take()?;
         let part = if reader.0.is_empty() {
@@ -144,10 +153,6 @@ fn tag(key: &CursorKey, holder: Holder<'_>, body: &[u8]) -> [u8; MAC_BYTES] {
     message.extend_from_slice(&sha256(holder.tenant.as_bytes()));
     message.extend_from_slice(&sha256(holder.scopes.as_bytes()));
     mac(&key.key, &message).first_chunk().copied().unwrap_or_default()
-}
-
-fn digest<const N: usize>(text: &str) -> [u8; N] {
-    sha256(text.as_bytes()).first_chunk().copied().unwrap_or([0; N])
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -173,7 +178,7 @@ mod tests {
     }
 
     fn cursor() -> Cursor {
-        Cursor { epoch: Epoch::from_random(9), n: 77, chain: [5; 16], part: None }
+        Cursor::at(Epoch::from_random(9), 77, &[5; 32])
     }
 
     #[test]

@@ -92,8 +92,8 @@ fn a_page_tells_rows_as_they_were_after_each_commit() {
     assert_eq!(
         told,
         json!([
-            [{"table": "notes", "id": "n", "born": 1, "fields": {"title": "one"}},
-             {"table": "notes", "id": "m", "born": 1, "fields": {"title": "x"}}],
+            [{"table": "notes", "id": "n", "fields": {"title": "one"}},
+             {"table": "notes", "id": "m", "fields": {"title": "x"}}],
             [{"table": "notes", "id": "n", "born": 1, "fields": {"title": "two", "pinned": true}},
              {"table": "notes", "id": "m", "born": 1, "gone": "deleted"}],
             [{"table": "notes", "id": "n", "born": 1}],

@@ -77,8 +77,8 @@ const NOW_MS: u64 = 1_760_000_000_000;
 
 fn commit(note: &Note, n: u64) -> Commit {
     let fields = super::fields(note).map(|(name, value)| (name.to_owned(), value));
-    let row = Row { table: "notes".to_owned(), id: note.id.clone(), born: n, fields: fields.into(), gone: None };
-    Commit { n, gid: None, own: None, as_sent: false, part: None, rows: vec![row] }
+    let row = Row { table: "notes".to_owned(), id: note.id.clone(), born: None, fields: fields.into(), gone: None };
+    Commit { n, gid: None, own: None, as_sent: false, count: 1, gids: None, part: None, rows: vec![row] }
 }
 
 fn unpacked(body: &[u8]) -> Vec<u8> {

@@ -105,7 +105,14 @@ fn bodies(device: u128, notes: &[Note]) -> Result<Vec<Vec<u8>>> {
         let set = super::fields(note).map(|(name, value)| (name.to_owned(), value)).into();
         let group = group(Gid::from_random((device + 1) << 64 | u128::from(seq)), seq, create(note, set));
         let (device, incarnation) = (DeviceId::from_random(device + 1), Incarnation::from_random(device + 1));
-        Ok(serde_json::to_vec(&PushRequest { device, incarnation, schema: 1, groups: vec![group], pull: None })?)
+        Ok(serde_json::to_vec(&PushRequest {
+            device,
+            incarnation,
+            schema: 1,
+            groups: vec![group],
+            runs: false,
+            pull: None,
+        })?)
     };
     notes.iter().zip(1..).map(body).collect()
 }

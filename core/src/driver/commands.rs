@@ -149,6 +149,7 @@ impl Loop {
             cursor: asked.cursor.clone(),
             limit: rows_max,
             full: asked.full,
+            runs: true,
         };
         self.asked.insert(flight, asked);
         let (wire, token, runtime) =

@@ -227,7 +227,7 @@ pub(super) fn push_body(identity: &Identity, schema: u32, batch: &Batch, pull: O
     let bytes: usize = batch.groups.iter().map(|group| group.body.len() + 1).sum();
     let mut body = String::with_capacity(bytes + 512);
     body.push_str(&format!(
-        r#"{{"device":"{}","incarnation":"{}","schema":{schema},"groups":["#,
+        r#"{{"device":"{}","incarnation":"{}","schema":{schema},"runs":true,"groups":["#,
         identity.device, identity.incarnation
     ));
     for (at, group) in batch.groups.iter().enumerate() {

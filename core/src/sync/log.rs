@@ -96,6 +96,13 @@ pub(super) fn between(sys: &SystemTx<'_>, from: u64, to: u64, states: &[GroupSta
     filtered(found.query_map([from.cast_signed(), to.cast_signed()], read)?, states)
 }
 
+/// The groups this incarnation sent with `count` seqs from `first` on; fewer where it does not hold them all.
+pub(super) fn run(sys: &SystemTx<'_>, first: u64, count: u64) -> Result<Vec<Head>, Error> {
+    let mut found = sys.conn().prepare_cached(&format!("{HEAD} WHERE seq >= ?1 AND seq < ?2 ORDER BY seq"))?;
+    let rows = found.query_map([first.cast_signed(), first.saturating_add(count).cast_signed()], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// The ops of a group, in order.
 pub(super) fn ops(sys: &SystemTx<'_>, head: &Head) -> Result<Vec<LoggedOp>, Error> {
     let mut ops = Vec::new();

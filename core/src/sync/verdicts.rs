@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use turnstone_engine::apply::FoldOp;
 use turnstone_engine::oplog::{GroupState, Moment, Settlement, lost_ops, settle};
 use turnstone_protocol::plant::{self, Bug};
-use turnstone_protocol::wire::{Explain, Outcome, PushAnswer, Verdict};
+use turnstone_protocol::wire::{Explain, Outcome, PushAnswer, Run, Verdict};
 use turnstone_protocol::{Code, Gid};
 
 use super::letters::{self, Refusal};
@@ -47,20 +47,31 @@ pub(crate) fn apply_verdicts(
     let mut tally = Tally::default();
     let incarnation = position::identity(sys)?.incarnation;
     let mine = sent.iter().filter(|sent| sent.incarnation == incarnation);
-    let sent: HashMap<Gid, &Sent> = mine.map(|sent| (sent.gid, sent)).collect();
-    for verdict in &answer.verdicts {
-        if let Some(sent) = sent.get(&verdict.gid) {
-            if accepted_at_once(sys, sent, verdict, at, &mut tally)? {
-                count_accepted(verdict, &mut report);
-            } else {
-                one(sys, sent, verdict, at, now, &mut report)?;
-            }
+    let (by_gid, by_seq): (HashMap<Gid, &Sent>, HashMap<u64, &Sent>) =
+        mine.map(|sent| ((sent.gid, sent), (sent.seq, sent))).unzip();
+    let told = answer.verdicts.iter().filter_map(|verdict| Some((*by_gid.get(&verdict.gid)?, verdict.clone())));
+    let in_runs = answer.applied.iter().flat_map(|run| applied(run, &by_seq));
+    for (sent, verdict) in told.chain(in_runs) {
+        if accepted_at_once(sys, sent, &verdict, at, &mut tally)? {
+            count_accepted(&verdict, &mut report);
+        } else {
+            one(sys, sent, &verdict, at, now, &mut report)?;
         }
     }
     tally.write(sys)?;
     log::advance_low(sys)?;
     sys.touched_sync();
     Ok(report)
+}
+
+/// What a run says of the groups that were sent; of no more groups than were sent, however long it claims to be.
+fn applied<'s>(run: &Run, by_seq: &HashMap<u64, &'s Sent>) -> Vec<(&'s Sent, Verdict)> {
+    let word = |at: u64| {
+        let (seq, commit) = (run.seq.checked_add(at)?, run.commit.checked_add(at)?);
+        let sent = by_seq.get(&seq).filter(|sent| !sent.void)?;
+        Some((*sent, Verdict::applied(sent.gid, seq, commit)))
+    };
+    (0..run.count.min(by_seq.len() as u64)).filter_map(word).collect()
 }
 
 fn one(

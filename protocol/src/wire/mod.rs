@@ -7,7 +7,7 @@ mod verdict;
 
 pub use hello::HelloAnswer;
 pub use pull::{Cause, Commit, Consistency, Part, PullAnswer, PullRequest, Row};
-pub use push::{PullPart, PushAnswer, PushRequest};
+pub use push::{PullPart, PushAnswer, PushRequest, Run};
 pub use verdict::{Explain, Kept, Outcome, Verdict};
 
 /// The path prefix of every endpoint.

@@ -22,8 +22,11 @@ pub struct PullRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
     /// The most rows wanted.
-    #[serde(default = "rows_max")]
+    #[serde(default = "rows_max", skip_serializing_if = "is_rows_max")]
     pub limit: usize,
+    /// Says that this client reads runs of its own commits ([`Commit::count`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub runs: bool,
     /// Asks for every row, also those the device could promote from its own groups.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub full: bool,
@@ -69,9 +72,9 @@ pub enum Consistency {
 /// One commit of the tenant's history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Commit {
-    /// The commit number.
+    /// The commit number; of a run, the first.
     pub n: u64,
-    /// The group that made it.
+    /// Set where the asking device made it, in whichever incarnation: the group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gid: Option<Gid>,
     /// Set where the asking incarnation made it: the group's seq.
@@ -80,6 +83,13 @@ pub struct Commit {
     /// Set where the asking incarnation's ops took full effect: the device promotes its own ops and `rows` is empty.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub as_sent: bool,
+    /// How many: neighbouring own commits that took effect as sent travel as one run, `n`, `n + 1` … with the seqs
+    /// `own`, `own + 1` …, to a client that said it reads runs.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub count: u64,
+    /// Of a run: [`crate::hash::gids`] of its groups. A device that holds other groups under those seqs is a clone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gids: Option<String>,
     /// Set where a commit larger than a page travels in parts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<Part>,
@@ -104,8 +114,9 @@ pub struct Row {
     pub table: String,
     /// The row id.
     pub id: String,
-    /// The commit of its create, in its present life.
-    pub born: u64,
+    /// The commit of its create, in its present life; none where it is this very commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub born: Option<u64>,
     /// The fields that differ from their default; empty for a tombstone.
     #[serde(default, skip_serializing_if = "Fields::is_empty")]
     pub fields: Fields,
@@ -133,6 +144,20 @@ open_words!(Cause, otherwise MovedOut: "deleted" = Deleted, "moved_out" = MovedO
 
 pub(super) fn rows_max() -> usize {
     crate::limits::PAGE_ROWS_MAX
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+pub(super) fn is_rows_max(limit: &usize) -> bool {
+    *limit == rows_max()
+}
+
+const fn one() -> u64 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_one(count: &u64) -> bool {
+    *count == 1
 }
 
 /// Debug shows neither cursors nor row ids, so that no log can leak them.

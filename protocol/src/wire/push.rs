@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::pull::{PullAnswer, rows_max};
+use super::pull::{PullAnswer, is_rows_max, rows_max};
 use super::verdict::Verdict;
 use crate::hlc::Hlc;
 use crate::id::{DeviceId, Epoch, Incarnation};
@@ -20,6 +20,9 @@ pub struct PushRequest<G> {
     pub schema: u32,
     /// The groups, in seq order.
     pub groups: Vec<G>,
+    /// Says that this client reads runs: of verdicts ([`Run`]), and of its own commits in the pull half.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub runs: bool,
     /// Asks for the pull half in the same answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull: Option<PullPart>,
@@ -32,7 +35,7 @@ pub struct PullPart {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
     /// The most rows wanted.
-    #[serde(default = "rows_max")]
+    #[serde(default = "rows_max", skip_serializing_if = "is_rows_max")]
     pub limit: usize,
 }
 
@@ -41,8 +44,11 @@ pub struct PullPart {
 pub struct PushAnswer {
     /// Identity of the server's history.
     pub epoch: Epoch,
-    /// A verdict for each group, in the order they were sent.
+    /// A verdict for each group that is not in a run, in the order they were sent.
     pub verdicts: Vec<Verdict>,
+    /// Runs of groups that were applied and have nothing more to be said of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub applied: Vec<Run>,
     /// The server's wall clock, in milliseconds since 1970.
     pub now: u64,
     /// The tenant's clock after this push.
@@ -52,6 +58,18 @@ pub struct PushAnswer {
     /// The pull half, where it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull: Option<PullAnswer>,
+}
+
+/// Neighbours in a push that were applied one after the other: seq `seq` is commit `commit`, the next seq the next
+/// commit, `count` of them. A backlog of thousands has one such run per push, where verdicts would repeat every gid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// The first seq.
+    pub seq: u64,
+    /// The commit of the first.
+    pub commit: u64,
+    /// How many groups.
+    pub count: u64,
 }
 
 /// Debug shows no cursor, so that no log can leak it.

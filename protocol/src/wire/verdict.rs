@@ -32,6 +32,23 @@ pub struct Verdict {
     pub explain: Vec<Explain>,
 }
 
+impl Verdict {
+    /// Says that a group was applied, and nothing more.
+    #[must_use]
+    pub const fn applied(gid: Gid, seq: u64, commit: u64) -> Self {
+        Self {
+            gid,
+            seq,
+            verdict: Outcome::Applied,
+            commit: Some(commit),
+            code: None,
+            fields: Vec::new(),
+            by: Vec::new(),
+            explain: Vec::new(),
+        }
+    }
+}
+
 /// What became of a group. A verdict of a newer server reads as `retry`: the group stays pending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -24,6 +24,10 @@ fn hashes() {
         let [prev, payload] = ["prev", "payload"].map(|key| from_hex(text(case, key)).unwrap());
         json!(hex(&hash::chain(&prev, case["n"].as_u64().unwrap(), &gid, &payload)))
     });
+    file.check("gids", |case| {
+        let gids: Vec<Gid> = serde_json::from_value(case["gids"].clone()).unwrap();
+        json!(hash::gids(&gids))
+    });
     file.check("state", |case| {
         let mut state = State::default();
         for row in case["add"].as_array().unwrap() {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
-use turnstone_protocol::wire::{PullAnswer, PullPart, PullRequest, PushAnswer, PushRequest};
+use turnstone_protocol::wire::{Outcome, PullAnswer, PullPart, PullRequest, PushAnswer, PushRequest, Run, Verdict};
 use turnstone_protocol::{Code, Hlc, Problem};
 
 use super::Principal;
@@ -14,7 +14,7 @@ use super::open::{Service, storage_problem};
 use super::pull::Pull;
 use super::push::{Push, Pushed};
 use crate::cursor::Cursor;
-use crate::storage::{self, Life};
+use crate::storage::{self, Head, Life};
 
 /// The JSON of a [`PullAnswer`].
 pub struct PullText {
@@ -72,12 +72,14 @@ impl Service {
         let cursor = self.open_cursor(who, request.pull.as_ref().and_then(|pull| pull.cursor.as_deref()))?;
         let pushed = self.apply(who, life, request, cursor, now_ms)?;
         let pull = match &request.pull {
-            Some(part) => self.pull_half(who, life, part, cursor, now_ms)?,
+            Some(part) => self.pull_half(who, life, part, request.runs, cursor, now_ms)?,
             None => None,
         };
         let accepted = pushed.verdicts.iter().filter(|verdict| verdict.verdict.is_accepted()).count();
-        let json = self.push_json(&pushed, pull.as_ref(), now_ms)?;
-        Ok(PushText { json, groups: pushed.verdicts.len(), accepted })
+        let (verdicts, applied) = if request.runs { in_runs(pushed.verdicts) } else { (pushed.verdicts, Vec::new()) };
+        let said = Said { groups: &verdicts, runs: &applied, head: &pushed.head };
+        let json = self.push_json(&said, pull.as_ref(), now_ms)?;
+        Ok(PushText { json, groups: request.groups.len(), accepted })
     }
 
     /// [`Service::pull`], answered as the JSON that travels.
@@ -92,6 +94,7 @@ impl Service {
             cursor: self.open_cursor(who, request.cursor.as_deref())?,
             limit: request.limit,
             full: request.full,
+            runs: request.runs,
             now_ms,
         };
         storage::read(&*self.storage, |view| pull.run(view, &self.rules)).map_err(|error| storage_problem(&error))?
@@ -123,10 +126,11 @@ impl Service {
         who: &Principal,
         life: Life,
         part: &PullPart,
+        runs: bool,
         cursor: Option<Cursor>,
         now_ms: u64,
     ) -> Result<Option<PullText>, Problem> {
-        let pull = Pull { holder: who.holder(), life, cursor, limit: part.limit, full: false, now_ms };
+        let pull = Pull { holder: who.holder(), life, cursor, limit: part.limit, full: false, runs, now_ms };
         match storage::read(&*self.storage, |view| pull.run(view, &self.rules)) {
             Ok(answer) => Ok(answer.ok()),
             Err(error) => {
@@ -140,17 +144,21 @@ impl Service {
         cursor.map(|text| self.rules.cursors.open(who.holder(), text)).transpose()
     }
 
-    fn push_json(&self, pushed: &Pushed, pull: Option<&PullText>, now_ms: u64) -> Result<String, Problem> {
+    fn push_json(&self, said: &Said<'_>, pull: Option<&PullText>, now_ms: u64) -> Result<String, Problem> {
         let failed = |_| Problem::new(Code::Internal, "The verdicts cannot be written.");
-        let verdicts = serde_json::to_string(&pushed.verdicts).map_err(failed)?;
-        let hlc: Hlc = pushed.head.hlc;
+        let verdicts = serde_json::to_string(said.groups).map_err(failed)?;
+        let hlc: Hlc = said.head.hlc;
         let mut json = String::with_capacity(verdicts.len() + pull.map_or(0, |pull| pull.json.len()) + 200);
         // Writing to a String cannot fail.
         let _ = write!(
             json,
             "{{\"epoch\":\"{}\",\"verdicts\":{verdicts},\"now\":{now_ms},\"hlc\":\"{hlc}\",\"stable\":{}",
-            self.rules.epoch, pushed.head.stable
+            self.rules.epoch, said.head.stable
         );
+        if !said.runs.is_empty() {
+            json.push_str(",\"applied\":");
+            json.push_str(&serde_json::to_string(said.runs).map_err(failed)?);
+        }
         if let Some(pull) = pull {
             json.push_str(",\"pull\":");
             json.push_str(&pull.json);
@@ -158,6 +166,31 @@ impl Service {
         json.push('}');
         Ok(json)
     }
+}
+
+/// What is said about the groups of a push.
+struct Said<'a> {
+    groups: &'a [Verdict],
+    runs: &'a [Run],
+    head: &'a Head,
+}
+
+/// Takes the verdicts that say nothing but `applied` out of the list and into runs.
+fn in_runs(verdicts: Vec<Verdict>) -> (Vec<Verdict>, Vec<Run>) {
+    let mut runs: Vec<Run> = Vec::new();
+    let mut others = Vec::new();
+    for verdict in verdicts {
+        let plain =
+            verdict.code.is_none() && verdict.fields.is_empty() && verdict.by.is_empty() && verdict.explain.is_empty();
+        match verdict.commit.filter(|_| plain && verdict.verdict == Outcome::Applied) {
+            None => others.push(verdict),
+            Some(commit) => match runs.last_mut() {
+                Some(run) if (run.seq + run.count, run.commit + run.count) == (verdict.seq, commit) => run.count += 1,
+                _ => runs.push(Run { seq: verdict.seq, commit, count: 1 }),
+            },
+        }
+    }
+    (others, runs)
 }
 
 fn read<T: for<'de> serde::Deserialize<'de>>(json: &str) -> Result<T, Problem> {

@@ -194,7 +194,7 @@ impl<'a> Session<'a> {
         }
         for held in self.rows.touched() {
             if let Some(state) = &held.state {
-                merged.images.push(held.table, held.id, state, limits);
+                merged.images.push(commit, held.table, held.id, state, limits);
             }
             if merged.images.bytes > limits.group_images_bytes_max {
                 return Ok(Err(Refusal::of(Code::TooLarge)));

@@ -27,12 +27,12 @@ impl ImageText {
     }
 
     /// Adds a row as it is after the commit.
-    pub(super) fn push(&mut self, table: &Table, id: &str, row: &RowState, limits: &Limits) {
+    pub(super) fn push(&mut self, n: u64, table: &Table, id: &str, row: &RowState, limits: &Limits) {
         let before = self.open.len();
         if self.rows_in_open > 0 {
             self.open.push(',');
         }
-        write_row(&mut self.open, table, id, row);
+        write_row(&mut self.open, n, table, id, row);
         self.bytes = self.bytes.saturating_add(self.open.len() - before);
         self.count = self.count.saturating_add(1);
         self.rows_in_open += 1;
@@ -65,13 +65,16 @@ impl ImageText {
     }
 }
 
-fn write_row(out: &mut String, table: &Table, id: &str, row: &RowState) {
+fn write_row(out: &mut String, n: u64, table: &Table, id: &str, row: &RowState) {
     out.push_str("{\"table\":");
     write_string(out, &table.name);
     out.push_str(",\"id\":");
     write_string(out, id);
-    out.push_str(",\"born\":");
-    out.push_str(&row.born.to_string());
+    // Left out where it is this very commit, which the commit says.
+    if row.born != n {
+        out.push_str(",\"born\":");
+        out.push_str(&row.born.to_string());
+    }
     if let Some(gone) = &row.gone {
         out.push_str(match gone.cause {
             Cause::Deleted => ",\"gone\":\"deleted\"}",
@@ -95,8 +98,8 @@ fn write_row(out: &mut String, table: &Table, id: &str, row: &RowState) {
     out.push_str(if opening == "," { "}}" } else { "}" });
 }
 
-/// Writes the rows that ops made exactly as they say (a log entry without images).
-pub(super) fn write_rows_of_ops(out: &mut String, n: u64, ops: &str) -> Result<(), StorageError> {
+/// Writes the rows that ops made exactly as they say (a log entry without images). They were born then.
+pub(super) fn write_rows_of_ops(out: &mut String, ops: &str) -> Result<(), StorageError> {
     #[derive(Deserialize)]
     struct Create<'a> {
         #[serde(borrow)]
@@ -112,8 +115,6 @@ pub(super) fn write_rows_of_ops(out: &mut String, n: u64, ops: &str) -> Result<(
         out.push_str(op.table.get());
         out.push_str(",\"id\":");
         out.push_str(op.id.get());
-        out.push_str(",\"born\":");
-        out.push_str(&n.to_string());
         if let Some(set) = op.set {
             out.push_str(",\"fields\":");
             out.push_str(set.get());

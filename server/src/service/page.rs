@@ -6,14 +6,19 @@
 use std::fmt::Write as _;
 
 use serde_json::value::RawValue;
+use turnstone_protocol::{Gid, hash};
 
 use super::images::write_rows_of_ops;
-use crate::cursor::SentParts;
+use crate::cursor::{Cursor, SentParts};
 use crate::storage::{LogRow, SlotNo, StorageError, StoredImages, TenantNo, View};
 
 /// What bounds a page, and who asks for it.
 pub(super) struct Ask {
     pub(super) slot: Option<SlotNo>,
+    /// The asking device in each of its incarnations: it recognises what it sent by the gid.
+    pub(super) kin: Vec<SlotNo>,
+    /// Whether neighbouring own commits may travel as one.
+    pub(super) runs: bool,
     pub(super) rows_max: usize,
     pub(super) bytes_max: usize,
     /// Rows also of commits the device could promote from its own groups.
@@ -26,23 +31,34 @@ pub(super) struct Page {
     pub(super) commits: String,
     /// The last commit that is in it whole.
     pub(super) at: u64,
-    /// The first half of that commit's chain hash.
-    pub(super) chain: [u8; 16],
+    /// What a cursor holds of that commit's chain hash.
+    pub(super) chain: [u8; 8],
     /// How far into the next commit it goes.
     pub(super) part: Option<SentParts>,
     rows: usize,
     count: usize,
+    /// Own commits that are not written yet: more may follow.
+    run: Option<OwnRun>,
+}
+
+/// Neighbouring own commits that took effect as sent.
+struct OwnRun {
+    n: u64,
+    own: u64,
+    gids: Vec<Gid>,
 }
 
 impl Page {
     /// An empty page that begins where a cursor stands.
-    pub(super) fn new(at: u64, chain: [u8; 16], part: Option<SentParts>) -> Self {
-        Self { commits: String::new(), at, chain, part, rows: 0, count: 0 }
+    pub(super) fn new(at: u64, chain: [u8; 8], part: Option<SentParts>) -> Self {
+        Self { commits: String::new(), at, chain, part, rows: 0, count: 0, run: None }
     }
 
     /// Fills the page from the log.
     pub(super) fn fill(&mut self, view: &dyn View, tenant: TenantNo, ask: &Ask) -> Result<(), StorageError> {
-        view.log(tenant, self.at, &mut |commit| self.add(view, tenant, ask, &commit))
+        view.log(tenant, self.at, &mut |commit| self.add(view, tenant, ask, &commit))?;
+        self.end_run();
+        Ok(())
     }
 
     /// Adds a commit, or a part of it; says whether there may be room for another.
@@ -52,11 +68,10 @@ impl Page {
             if self.count >= ask.rows_max.saturating_mul(10) || self.commits.len() >= ask.bytes_max {
                 return Ok(false);
             }
-            self.open(commit, own);
-            self.commits.push_str(",\"as_sent\":true}");
-            self.whole(commit);
+            self.add_own(ask, commit);
             return Ok(true);
         }
+        self.end_run();
         let count = usize::try_from(commit.count).unwrap_or(usize::MAX);
         match commit.images {
             StoredImages::Parts(of) => {
@@ -72,7 +87,7 @@ impl Page {
                 if !self.has_room(ask, count, rows.len()) {
                     return Ok(false);
                 }
-                self.add_whole(commit, own, count, |out| {
+                self.add_whole(ask, commit, count, |out| {
                     out.push_str(rows);
                     Ok(())
                 })
@@ -81,8 +96,45 @@ impl Page {
                 if !self.has_room(ask, count, commit.ops.len()) {
                     return Ok(false);
                 }
-                self.add_whole(commit, own, count, |out| write_rows_of_ops(out, commit.n, commit.ops))
+                self.add_whole(ask, commit, count, |out| write_rows_of_ops(out, commit.ops))
             }
+        }
+    }
+
+    /// Adds a commit the device promotes from its own group, to the run it continues if it may.
+    fn add_own(&mut self, ask: &Ask, commit: &LogRow<'_>) {
+        let next = |run: &OwnRun| {
+            let count = run.gids.len() as u64;
+            (run.n + count, run.own + count) == (commit.n, commit.seq)
+        };
+        if !(ask.runs && self.run.as_ref().is_some_and(next)) {
+            self.end_run();
+        }
+        let run = self.run.get_or_insert_with(|| OwnRun { n: commit.n, own: commit.seq, gids: Vec::new() });
+        run.gids.push(commit.gid);
+        self.count += 1;
+        self.whole(commit);
+    }
+
+    /// Writes the run that is open.
+    fn end_run(&mut self) {
+        let Some(OwnRun { n, own, gids }) = self.run.take() else { return };
+        self.comma();
+        // Writing to a String cannot fail.
+        let _ = match gids.as_slice() {
+            [gid] => write!(self.commits, "{{\"n\":{n},\"gid\":\"{gid}\",\"own\":{own},\"as_sent\":true}}"),
+            gids => write!(
+                self.commits,
+                "{{\"n\":{n},\"own\":{own},\"as_sent\":true,\"count\":{},\"gids\":\"{}\"}}",
+                gids.len(),
+                hash::gids(gids)
+            ),
+        };
+    }
+
+    fn comma(&mut self) {
+        if !self.commits.is_empty() {
+            self.commits.push(',');
         }
     }
 
@@ -94,12 +146,12 @@ impl Page {
 
     fn add_whole(
         &mut self,
+        ask: &Ask,
         commit: &LogRow<'_>,
-        own: bool,
         rows: usize,
         write: impl FnOnce(&mut String) -> Result<(), StorageError>,
     ) -> Result<bool, StorageError> {
-        self.open(commit, own);
+        self.open(ask, commit);
         if rows > 0 {
             self.commits.push_str(",\"rows\":[");
             write(&mut self.commits)?;
@@ -116,7 +168,7 @@ impl Page {
         let mut text = String::from("[");
         match commit.images {
             StoredImages::Inline(rows) => text.push_str(rows),
-            _ => write_rows_of_ops(&mut text, commit.n, commit.ops)?,
+            _ => write_rows_of_ops(&mut text, commit.ops)?,
         }
         text.push(']');
         let rows: Vec<&RawValue> = serde_json::from_str(&text).map_err(|_| StorageError::BadRecord("row"))?;
@@ -149,7 +201,7 @@ impl Page {
             return Ok(false);
         }
         let sent = before.sent.saturating_add(1);
-        self.open(commit, ask.slot == Some(commit.slot));
+        self.open(ask, commit);
         let _ = write!(self.commits, ",\"part\":{{\"i\":{sent},\"n\":{of}}},\"rows\":[");
         write(&mut self.commits)?;
         self.commits.push_str("]}");
@@ -161,21 +213,22 @@ impl Page {
         Ok(false)
     }
 
-    fn open(&mut self, commit: &LogRow<'_>, own: bool) {
-        if self.count > 0 {
-            self.commits.push(',');
-        }
+    fn open(&mut self, ask: &Ask, commit: &LogRow<'_>) {
+        self.comma();
         self.count += 1;
         // Writing to a String cannot fail.
-        let _ = write!(self.commits, "{{\"n\":{},\"gid\":\"{}\"", commit.n, commit.gid);
-        if own {
+        let _ = write!(self.commits, "{{\"n\":{}", commit.n);
+        if ask.kin.contains(&commit.slot) {
+            let _ = write!(self.commits, ",\"gid\":\"{}\"", commit.gid);
+        }
+        if ask.slot == Some(commit.slot) {
             let _ = write!(self.commits, ",\"own\":{}", commit.seq);
         }
     }
 
     fn whole(&mut self, commit: &LogRow<'_>) {
         self.at = commit.n;
-        self.chain = commit.chain.first_chunk().copied().unwrap_or_default();
+        self.chain = Cursor::quarter(&commit.chain);
         self.part = None;
     }
 }

@@ -15,7 +15,7 @@ pub(super) fn check_cursor<V: View + ?Sized>(
     head: &Head,
     cursor: &Cursor,
 ) -> Result<Result<(), Problem>, StorageError> {
-    if cursor.epoch != rules.epoch {
+    if cursor.epoch != Cursor::half(rules.epoch) {
         let title = "The server's history is another one: keep pending work, pull from the start.";
         return Ok(Err(Problem::new(Code::EpochChanged, title)));
     }
@@ -32,7 +32,7 @@ pub(super) fn check_cursor<V: View + ?Sized>(
         view.commit(tenant, cursor.n)?.map(|commit| commit.chain)
     };
     // A position this history does not have: the server was restored from a backup (I-40).
-    if chain.and_then(|chain| chain.first_chunk().copied()) != Some(cursor.chain) {
+    if chain.is_none_or(|chain| Cursor::quarter(&chain) != cursor.chain) {
         let title = "The cursor is ahead of the server's history: it was restored from a backup.";
         return Ok(Err(Problem::new(Code::EpochSuspect, title)));
     }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use turnstone_protocol::Problem;
+use turnstone_protocol::hash::CHAIN_START;
 use turnstone_protocol::plant::{self, Bug};
 
 use super::answers::PullText;
@@ -19,6 +20,7 @@ pub(super) struct Pull<'a> {
     pub(super) cursor: Option<Cursor>,
     pub(super) limit: usize,
     pub(super) full: bool,
+    pub(super) runs: bool,
     pub(super) now_ms: u64,
 }
 
@@ -37,11 +39,13 @@ impl Pull<'_> {
         let slot = view.slot(tenant, self.life)?.map(|slot| slot.no);
         let ask = Ask {
             slot,
+            kin: view.slots(tenant, self.life.device)?,
+            runs: self.runs,
             rows_max: self.limit.clamp(1, rules.limits.page_rows_max),
             bytes_max: rules.limits.page_bytes_max,
             full: self.full,
         };
-        let start = self.cursor.unwrap_or(Cursor { epoch: rules.epoch, n: 0, chain: [0; 16], part: None });
+        let start = self.cursor.unwrap_or_else(|| Cursor::at(rules.epoch, 0, &CHAIN_START));
         let mut page = Page::new(start.n, start.chain, start.part);
         if start.n < head.n {
             page.fill(view, tenant, &ask)?;
@@ -58,7 +62,7 @@ impl Pull<'_> {
             None => 0,
         };
         let stable = stable(view, tenant, &head, self.now_ms, rules.stable_after_ms)?;
-        let end = Cursor { epoch: rules.epoch, n: page.at, chain: page.chain, part: page.part };
+        let end = Cursor { n: page.at, chain: page.chain, part: page.part, ..start };
         let cursor = match rules.cursors.seal(self.holder, &end) {
             Ok(cursor) => cursor,
             Err(problem) => return Ok(Err(problem)),

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use turnstone_protocol::{Epoch, Gid};
+use turnstone_protocol::{DeviceId, Epoch, Gid};
 
 use super::error::StorageError;
 use super::records::{
@@ -58,6 +58,12 @@ pub trait View {
     /// # Errors
     /// [`StorageError`].
     fn slot(&self, tenant: TenantNo, life: Life) -> Result<Option<Slot>, StorageError>;
+
+    /// A device in each of its incarnations.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    fn slots(&self, tenant: TenantNo, device: DeviceId) -> Result<Vec<SlotNo>, StorageError>;
 
     /// What was said of a group.
     ///

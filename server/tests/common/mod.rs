@@ -133,6 +133,7 @@ impl Device {
             incarnation: self.incarnation,
             schema: 1,
             groups: groups.iter().map(raw).collect(),
+            runs: false,
             pull: None,
         }
     }
@@ -160,6 +161,7 @@ impl Device {
             schema: 1,
             cursor: self.cursor.clone(),
             limit,
+            runs: false,
             full: self.full,
         }
     }

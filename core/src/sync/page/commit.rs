@@ -9,29 +9,38 @@ use crate::storage::SystemTx;
 
 impl Page {
     /// Works a commit in. A part is staged until all of them are here: a group is never half visible (I-05).
-    pub(super) fn commit(&mut self, sys: &mut SystemTx<'_>, commit: &Commit) -> Result<(), Error> {
+    /// False: it is said to be this device's own, and is not; then nothing was changed.
+    pub(super) fn commit(&mut self, sys: &mut SystemTx<'_>, commit: &Commit) -> Result<bool, Error> {
         self.report.rows += commit.rows.len();
+        if commit.count > 1 {
+            return self.own_run(sys, commit);
+        }
         let Some(part) = commit.part.filter(|_| !plant::on(Bug::GroupCutByPage)) else {
             return self.whole(sys, commit, &[]);
         };
         if part.i < part.n {
-            return stage::keep(sys, commit, part);
+            stage::keep(sys, commit, part)?;
+            return Ok(true);
         }
         let earlier = stage::take(sys, commit.n, part)?;
         self.whole(sys, commit, &earlier)
     }
 
-    fn whole(&mut self, sys: &mut SystemTx<'_>, commit: &Commit, earlier: &[Commit]) -> Result<(), Error> {
-        if let Some(head) = self.own(sys, commit)? {
-            if commit.as_sent {
-                return self.promote(sys, &head, commit.n);
+    fn whole(&mut self, sys: &mut SystemTx<'_>, commit: &Commit, earlier: &[Commit]) -> Result<bool, Error> {
+        match self.own(sys, commit)? {
+            Some(head) if commit.as_sent => {
+                self.promote(sys, &head, commit.n)?;
+                return Ok(true);
             }
-            self.leave(sys, &head, Some(commit.n))?;
+            Some(head) => self.leave(sys, &head, Some(commit.n))?,
+            // Its rows did not come along, and are not here either.
+            None if commit.as_sent => return Ok(false),
+            None => {}
         }
         for row in earlier.iter().chain([commit]).flat_map(|part| &part.rows) {
             self.row(sys, commit.n, row)?;
         }
-        Ok(())
+        Ok(true)
     }
 
     fn row(&mut self, sys: &mut SystemTx<'_>, n: u64, row: &Row) -> Result<(), Error> {

@@ -17,7 +17,7 @@ use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::wire::{Consistency, PullAnswer};
 
 use super::log::Tally;
-use super::report::{Asked, PageOutcome, PageReport};
+use super::report::{Asked, PageOutcome, PageReport, ResetWhy};
 use super::rows::Rows;
 use super::{log, park, position, resync, verdicts};
 use crate::error::Error;
@@ -71,7 +71,12 @@ pub(crate) fn apply_page(
     } else {
         let mut work = Page::begin(sys, now, report)?;
         for commit in page.commits.iter().filter(|commit| commit.n > position.at) {
-            work.commit(sys, commit)?;
+            if !work.commit(sys, commit)? {
+                // A copy of this device pushed under our seqs: only every row from the start says what is there.
+                report = work.end(sys)?;
+                resync::reset_cursor(sys, ResetWhy::CursorLost)?;
+                return Ok(PageReport { outcome: PageOutcome::Stale, ..report });
+            }
         }
         work.passed(sys, page)?;
         report = work.end(sys)?;

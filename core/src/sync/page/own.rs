@@ -2,6 +2,7 @@
 
 use rusqlite::params;
 use turnstone_engine::oplog::GroupState;
+use turnstone_protocol::hash;
 use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::wire::Commit;
 
@@ -23,6 +24,20 @@ impl Page {
             Some(grp) => log::head(sys, *grp),
             None => Ok(None),
         }
+    }
+
+    /// A run of own commits, if the groups this device holds under those seqs are the ones the server means.
+    pub(super) fn own_run(&mut self, sys: &mut SystemTx<'_>, run: &Commit) -> Result<bool, Error> {
+        let Some(first) = run.own else { return Ok(false) };
+        let heads = log::run(sys, first, run.count)?;
+        let known = heads.len() as u64 == run.count
+            && run.gids.as_deref() == Some(&*hash::gids(heads.iter().map(|head| &head.gid)));
+        if known {
+            for (head, n) in heads.iter().zip(run.n..) {
+                self.promote(sys, head, n)?;
+            }
+        }
+        Ok(known)
     }
 
     /// A commit whose ops all took full effect: they become part of the base, whatever became of the group meanwhile.

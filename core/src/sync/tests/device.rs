@@ -105,6 +105,7 @@ impl Device {
                 incarnation: identity.incarnation,
                 schema: self.schema.version,
                 groups: batch.groups.iter().map(|group| raw(&group.body)).collect(),
+                runs: true,
                 pull: None,
             },
             sent: batch.groups.iter().map(|group| group.sent).collect(),
@@ -125,6 +126,7 @@ impl Device {
                 schema: 1,
                 cursor: position.cursor,
                 limit: 1_000,
+                runs: true,
                 full: position.full,
             })
         })

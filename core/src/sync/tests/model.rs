@@ -103,7 +103,8 @@ impl Model {
                 Entry::Void(void) => self.void(stream, void),
             });
         }
-        Ok(PushAnswer { epoch: self.epoch, verdicts, now: self.now_ms, hlc: self.hlc, stable: 0, pull: None })
+        let (epoch, now, hlc) = (self.epoch, self.now_ms, self.hlc);
+        Ok(PushAnswer { epoch, verdicts, applied: Vec::new(), now, hlc, stable: 0, pull: None })
     }
 
     fn record_seq(&mut self, stream: Stream, seq: u64, entry: &Entry) -> Result<(), Code> {
@@ -256,7 +257,7 @@ impl Model {
         Row {
             table: table.to_owned(),
             id: id.to_owned(),
-            born: row.born,
+            born: Some(row.born),
             fields,
             gone: row.gone.map(|gone| gone.cause),
         }
@@ -286,6 +287,8 @@ impl Model {
                 gid: self.marks_own.then_some(logged.gid),
                 own,
                 as_sent,
+                count: 1,
+                gids: None,
                 part: None,
                 rows: Vec::new(),
             };

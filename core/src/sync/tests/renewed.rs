@@ -3,7 +3,7 @@
 use turnstone_protocol::{Code, Epoch, Incarnation};
 
 use super::*;
-use crate::sync::ResetWhy;
+use crate::sync::{PageOutcome, ResetWhy};
 
 /// I-09, I-41: what was sent and not heard goes again under a new incarnation, with the same gids: applied once.
 #[test]
@@ -95,4 +95,39 @@ fn a_group_that_names_what_was_forgotten_goes_on() {
     settle(&mut server, &devices);
     assert_eq!(server.value("notes", "n", "views"), Some(Value::Int(10)), "what was forgotten cannot be given back");
     assert_eq!(one.letters(), []);
+}
+
+/// I-41: a copy of the device pushed under the same seqs. Its commits are not taken for this one's, although the server
+/// marks them so and sends no rows along; what this one wrote is not taken for done.
+#[test]
+fn what_a_copy_of_the_device_pushed_is_read_with_its_rows() {
+    for alone in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let schema = schema();
+        let mut server = super::server::Real::new(schema.clone(), 1_000);
+        let one = Device::open(dir.path(), "one", &schema);
+        shared(&mut server, std::slice::from_ref(&one), "notes", "n");
+        one.db.checkpoint().unwrap();
+        std::fs::copy(dir.path().join("one.db"), dir.path().join("two.db")).unwrap();
+        let two = Device::open(dir.path(), "two", &schema);
+
+        for _ in 0..if alone { 1 } else { 3 } {
+            count(&one, "n", 1);
+            count(&two, "n", 10);
+        }
+        one.sync(&mut server);
+        let sealed = two.pack().unwrap();
+        let asked = two.ask();
+        let page = server.pull(&asked).unwrap();
+        assert_eq!(page.commits[0].own, Some(2), "the server cannot tell the two apart");
+        assert_eq!(two.apply(&page, &asked).outcome, PageOutcome::Stale);
+        two.pull(&server);
+        // What the other wrote is in the base now.
+        two.check(&server);
+
+        assert_eq!(server.push(&sealed.request), Err(Code::DeviceForked));
+        two.renew(79);
+        settle(&mut server, &[one, two]);
+        assert_eq!(server.value("notes", "n", "views"), Some(Value::Int(if alone { 11 } else { 33 })));
+    }
 }

@@ -95,6 +95,7 @@ impl Real {
                 schema: 1,
                 cursor: seen.0.clone(),
                 limit: 1_000,
+                runs: false,
                 full: true,
             };
             let page = self.service.pull(&self.who, &request, self.now_ms).unwrap();

@@ -3,7 +3,7 @@
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use turnstone_protocol::plant::{self, Bug};
-use turnstone_protocol::{Gid, Hlc};
+use turnstone_protocol::{DeviceId, Gid, Hlc};
 
 use super::codes::{cause, outcome, signed, unsigned};
 use super::statements::{Lent, Statements};
@@ -58,6 +58,13 @@ impl View for Snapshot<'_> {
             })
             .optional()?;
         found.map(|(d, pruned)| Ok(Slot { no: SlotNo(d), pruned_seq: unsigned(pruned)? })).transpose()
+    }
+
+    fn slots(&self, tenant: TenantNo, device: DeviceId) -> Result<Vec<SlotNo>, StorageError> {
+        const SQL: &str = "SELECT d FROM devices WHERE t = ? AND device = ?";
+        let mut statement = self.sql(SQL)?;
+        let found = statement.query_map(params![tenant.0, device.as_bytes()], |row| row.get(0).map(SlotNo))?;
+        Ok(found.collect::<Result<_, _>>()?)
     }
 
     fn verdict(&self, tenant: TenantNo, gid: Gid) -> Result<Option<StoredVerdict>, StorageError> {

@@ -118,6 +118,7 @@ impl Session for Running<'_> {
                 schema: 1,
                 cursor,
                 limit: 3,
+                runs: false,
                 full: true,
             };
             let page = service.pull(&who(), &request, now_ms(50)).map_err(problem)?;
@@ -219,6 +220,7 @@ fn request(i: usize, seed: u64) -> Result<PushRequest<Box<RawValue>>, Failure> {
         incarnation: Incarnation::from_random(u128::from(device) << 8),
         schema: if i >= GROWS_AT { 2 } else { 1 },
         groups,
+        runs: false,
         pull: None,
     })
 }

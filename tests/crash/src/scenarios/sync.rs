@@ -297,6 +297,7 @@ fn elsewhere(i: usize, seed: u64) -> Result<PushRequest<Box<RawValue>>, Failure>
         incarnation: Incarnation::from_random(2),
         schema: 1,
         groups: vec![RawValue::from_string(group.to_string()).map_err(Failure::unexpected)?],
+        runs: false,
         pull: None,
     })
 }
