@@ -90,7 +90,11 @@ impl MemoryServer {
     }
 
     pub fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        let folder = TempDir::new().unwrap();
+        Self::over(TempDir::new().unwrap(), change)
+    }
+
+    /// A server over the `server.db` of a folder, made if it is not there.
+    pub fn over(folder: TempDir, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::from(&Config::new("", schema(), key()));
         change(&mut settings);
         let server = Self {
@@ -113,6 +117,11 @@ impl MemoryServer {
         .unwrap();
         let service = Service::open(Arc::new(storage), self.settings.clone()).unwrap();
         *self.service.lock().unwrap() = Some(service);
+    }
+
+    /// Stops the server; its file can be copied then.
+    pub fn stop(&self) {
+        *self.service.lock().unwrap() = None;
     }
 
     /// Stops the server, keeps a copy of its file, and starts it again.
@@ -306,6 +315,12 @@ impl Device {
         let folder = TempDir::with_prefix(name).unwrap();
         let options = options(folder.path().join("app.db")).remote(remote.clone());
         let store = Store::open(change(options)).unwrap();
+        Self { folder, store, remote }
+    }
+
+    /// A device whose `app.db` stands in this folder already.
+    pub fn over(folder: TempDir, remote: Remote) -> Self {
+        let store = Store::open(options(folder.path().join("app.db")).remote(remote.clone())).unwrap();
         Self { folder, store, remote }
     }
 
