@@ -5,7 +5,6 @@
 //! not sent again within it. A round that decided something is followed by another while any wait,
 //! for what was decided may have unblocked them; one that decided nothing is followed after a back-off.
 
-
 use super::command::Command;
 use super::event::{Batch, BatchId, Failure, Flight, Lane, Now, Page, ResetCause};
 use super::machine::Sync;
