@@ -145,7 +145,8 @@ impl Store {
         self.shared.database.query_with(sql, params, read)
     }
 
-    /// Watches a query: its result now, and again after every commit that changes a table it reads.
+    /// Watches a query: its result now, and again after commits that change a table it reads, at most once for each.
+    /// Commits that come faster than they are read are given as one, the newest; a result may equal the one before it.
     ///
     /// # Errors
     /// As [`Store::query`].
