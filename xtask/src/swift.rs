@@ -58,7 +58,8 @@ fn toolchain() -> Result<Toolchain, String> {
     let cache = std::env::var_os("TURNSTONE_CACHE").map(PathBuf::from);
     let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/turnstone")));
     let root = cache.unwrap_or_default().join("swift-root");
-    if !root.join("usr/bin/swift").exists() {
+    // A link whose target is only there inside.
+    if std::fs::symlink_metadata(root.join("usr/bin/swift")).is_err() {
         return Err("Swift is not installed, and .ci/run made no root file system with it".to_owned());
     }
     if !launch::exists("unshare", &["--mount", "true"]) {
