@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::launch::{self, Finished};
 use crate::tally::Tally;
-use crate::{behaviours, junit, swift};
+use crate::{behaviours, build, junit, swift};
 
 /// A suite that takes longer hangs; a first run also fetches what it stands on.
 pub(crate) const LIMIT: Duration = Duration::from_secs(15 * 60);
@@ -31,6 +31,16 @@ impl Places {
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
         Self { root: root.to_path_buf(), cargo: target.join("ci"), built: target.join("bindings") }
     }
+}
+
+/// Builds the library and runs one language's suite.
+pub(crate) fn alone(language: &str, root: &Path) -> Tally {
+    if launch::run_shown(build::cargo(root).args(BUILD)).unwrap_or(false) {
+        return suite(language, root);
+    }
+    let mut tally = Tally::default();
+    tally.fail("build");
+    tally
 }
 
 /// Runs one language's suite.

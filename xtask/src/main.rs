@@ -23,13 +23,15 @@ use std::process::ExitCode;
 
 use suites::Scope;
 
-const USAGE: &str = "usage: xtask check | test | rules";
+const USAGE: &str = "usage: xtask check | test | rules | kotlin | swift";
 
 fn main() -> ExitCode {
     let scope = match std::env::args().nth(1).as_deref() {
         Some("check") => Scope::Check,
         Some("test") => Scope::Everything,
         Some("rules") => Scope::Rules,
+        Some("kotlin") => Scope::Suite("kotlin"),
+        Some("swift") => Scope::Suite("swift"),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

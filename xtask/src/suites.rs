@@ -22,6 +22,8 @@ pub(crate) enum Scope {
     Check,
     /// Everything there is.
     Everything,
+    /// The suite of one language, with the library built for it.
+    Suite(&'static str),
 }
 
 /// A test program that runs longer hangs. `SUITE_MINUTES_MAX` sets another limit.
@@ -30,13 +32,16 @@ const SUITE_MINUTES_MAX: u64 = 15;
 /// Runs everything in scope. Nothing stops at a failure: the reader wants all of them.
 pub(crate) fn run(scope: Scope, root: &Path) -> Tally {
     let mut tally = Tally::default();
+    if let Scope::Suite(language) = scope {
+        return timed(language, || bindings::alone(language, root));
+    }
     if scope != Scope::Rules {
         tally.add(timed("format", || tool(root, "rustfmt", "format", &["fmt", "--all", "--check"])));
         tally.add(timed("lints", || tool(root, "cargo-clippy", "lints", &clippy())));
     }
     tally.add(timed("rules", || rules::check(root)));
     match scope {
-        Scope::Rules => {}
+        Scope::Rules | Scope::Suite(_) => {}
         Scope::Check => tally.add(test_programs(root, Targets::Unit)),
         Scope::Everything => {
             tally.add(test_programs(root, Targets::All));
