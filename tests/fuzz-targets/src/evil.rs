@@ -169,6 +169,8 @@ impl Evil {
             for verdict in said.get("verdicts").and_then(Json::as_array).into_iter().flatten() {
                 self.verdicts.extend(verdict.get("gid").and_then(|gid| Gid::deserialize(gid).ok()));
             }
+            // Runs name groups by seq alone: whose they are is not followed.
+            self.said_decided |= said.get("applied").and_then(Json::as_array).is_some_and(|runs| !runs.is_empty());
             let commits = said.get("commits").and_then(Json::as_array).into_iter().flatten();
             self.said_decided |= said.get("acked").is_some_and(|acked| *acked != 0)
                 || commits.into_iter().any(|commit| commit.get("own").is_some());

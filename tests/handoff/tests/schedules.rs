@@ -1,0 +1,31 @@
+//! Hundreds of schedules of the shipped seat, and each planted bug found within as many.
+
+use std::panic::catch_unwind;
+
+use turnstone_handoff_tests::{as_it_is, gives_silently, leaves_blindly, queues_late, waits_first};
+
+/// Schedules by chance, and as many with few preemptions at chosen points.
+const SCHEDULES: usize = 400;
+
+fn holds(world: fn()) -> bool {
+    let random = catch_unwind(|| shuttle::check_random(world, SCHEDULES)).is_ok();
+    random && catch_unwind(|| shuttle::check_pct(world, SCHEDULES, 3)).is_ok()
+}
+
+#[test]
+fn the_seat_loses_no_wake_up_and_no_write() {
+    shuttle::check_random(as_it_is::World::run, SCHEDULES);
+    shuttle::check_pct(as_it_is::World::run, SCHEDULES, 3);
+}
+
+#[test]
+fn a_lost_wake_up_is_found() {
+    for (name, world) in [
+        ("queues_late", queues_late::World::run as fn()),
+        ("leaves_blindly", leaves_blindly::World::run),
+        ("waits_first", waits_first::World::run),
+        ("gives_silently", gives_silently::World::run),
+    ] {
+        assert!(!holds(world), "{name} is not found");
+    }
+}
