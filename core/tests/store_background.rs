@@ -4,11 +4,10 @@
 
 mod kit;
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use kit::{Device, MemoryServer, refuse};
+use kit::{Device, MemoryServer, SlowPushes, refuse};
 use turnstone::background::{Kind, Network, NetworkNeed, Rest, Why};
 use turnstone::{Budget, Conditions, Decision, RunOutcome, RunReason, Stopped};
 use turnstone_protocol::{Code, Problem};
@@ -19,23 +18,6 @@ const AWAY: Conditions =
 
 fn run(device: &Device) -> turnstone::BackgroundReport {
     device.store.run_background_blocking(BUDGET, RunReason::Scheduled).unwrap()
-}
-
-/// Pushes hang until told otherwise; each one is announced.
-fn hanging_pushes(server: &MemoryServer) -> (mpsc::Receiver<()>, Arc<AtomicBool>) {
-    let (tell, told) = mpsc::sync_channel(1_000);
-    let hangs = Arc::new(AtomicBool::new(true));
-    let hang = Arc::clone(&hangs);
-    server.intercept(move |request, _| {
-        if request.path.ends_with("/push") && hang.load(Ordering::SeqCst) {
-            let _ = tell.send(());
-            while hang.load(Ordering::SeqCst) {
-                std::thread::park_timeout(Duration::from_millis(5));
-            }
-        }
-        None
-    });
-    (told, hangs)
 }
 
 #[test]
@@ -50,8 +32,9 @@ fn h10_a_run_pushes_one_small_batch_first_and_reports() {
     }
     server.forget_seen();
     let report = run(&ann);
-    assert_eq!((report.outcome, report.stopped, report.code), (RunOutcome::Done, Stopped::Finished, None));
-    assert_eq!((report.sync.groups_pushed, report.sync.rows_pulled), (120, 121));
+    assert_eq!((report.outcome, report.stopped, &report.code), (RunOutcome::Done, Stopped::Finished, &None));
+    assert_eq!(report.sync.groups_pushed, 120);
+    assert!(report.sync.rows_pulled >= 1, "{report:?}");
     assert!(report.sync.bytes_up > 0 && report.sync.bytes_down > 0);
     let seen = server.seen();
     let work: Vec<_> =
@@ -65,13 +48,13 @@ fn h10_a_run_pushes_one_small_batch_first_and_reports() {
 #[test]
 fn i_50_expire_ends_a_run_within_a_second_and_burns_no_attempt() {
     let server = MemoryServer::new();
-    let ann = Device::open_with("ann", server.remote(), |options| options.auto_sync(true));
+    let (link, reached) = SlowPushes::new(&server, true, 0);
+    let ann = Device::open_with("ann", link.remote(), |options| options.auto_sync(true));
     ann.sync();
     ann.store.set_conditions(AWAY);
     for at in 0..80 {
         ann.insert(&format!("note {at}"));
     }
-    let (reached, hangs) = hanging_pushes(&server);
     for _ in 0..6 {
         let store = ann.store.clone();
         let running = std::thread::spawn(move || store.run_background_blocking(BUDGET, RunReason::Poked).unwrap());
@@ -86,7 +69,7 @@ fn i_50_expire_ends_a_run_within_a_second_and_burns_no_attempt() {
         assert_eq!((wish.kind, wish.earliest_ms), (Kind::SmallPush, 0), "the rest is asked for at once");
     }
     assert_eq!(ann.store.status().unwrap().last_error, None, "nothing went wrong");
-    hangs.store(false, Ordering::SeqCst);
+    link.hang.store(false, Ordering::SeqCst);
     server.forget_seen();
     assert_eq!(run(&ann).outcome, RunOutcome::Done);
     let pushes: Vec<usize> = server.seen().iter().filter(|seen| seen.path == "push").map(|seen| seen.groups).collect();
@@ -99,17 +82,17 @@ fn i_50_expire_ends_a_run_within_a_second_and_burns_no_attempt() {
 #[test]
 fn h10_a_run_ends_when_its_time_or_its_bytes_are_spent() {
     let server = MemoryServer::new();
-    let ann = server.device("ann");
+    let (link, _reached) = SlowPushes::new(&server, true, 0);
+    let ann = Device::open("ann", link.remote());
     for at in 0..60 {
         ann.insert(&format!("note {at}"));
     }
-    let (_reached, hangs) = hanging_pushes(&server);
     let began = Instant::now();
     let short = Budget::time(Duration::from_millis(300));
     let report = ann.store.run_background_blocking(short, RunReason::Leaving).unwrap();
     assert_eq!((report.outcome, report.stopped), (RunOutcome::MoreWork, Stopped::TimeUp));
     assert!((300..=1_300).contains(&began.elapsed().as_millis()), "took {:?}", began.elapsed());
-    hangs.store(false, Ordering::SeqCst);
+    link.hang.store(false, Ordering::SeqCst);
     let little = Budget { bytes_max: Some(1), ..BUDGET };
     let report = ann.store.run_background_blocking(little, RunReason::Leaving).unwrap();
     assert_eq!((report.outcome, report.stopped), (RunOutcome::MoreWork, Stopped::BytesSpent));
@@ -129,10 +112,10 @@ fn every_outcome_has_its_word() {
     let report = run(&ann);
     assert_eq!(report.stopped, Stopped::Failed);
     let RunOutcome::RetryAfter { .. } = report.outcome else { panic!("{report:?}") };
-    let ann = server.device("ann");
-    ann.insert("waits");
     for (code, outcome) in [(Code::TokenInvalid, RunOutcome::NeedsAuth), (Code::UpgradeRequired, RunOutcome::Permanent)]
     {
+        let ann = server.device("ann");
+        ann.insert("waits");
         say(Some(Problem::new(code.clone(), "No.")));
         let report = run(&ann);
         assert_eq!((report.outcome, report.stopped), (outcome, Stopped::Failed), "{code:?}");
@@ -148,35 +131,25 @@ fn every_outcome_has_its_word() {
 #[test]
 fn h14_a_worker_and_the_ui_share_one_flight() {
     let server = MemoryServer::new();
-    let ann = server.device("ann");
+    let (link, told) = SlowPushes::new(&server, false, 200);
+    let ann = Device::open("ann", link.remote());
     for at in 0..200 {
         ann.insert(&format!("note {at}"));
-    }
-    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let (tell, told) = mpsc::sync_channel(1_000);
-    {
-        let (now, most) = (Arc::clone(&now), Arc::clone(&most));
-        server.intercept(move |request, _| {
-            if request.path.ends_with("/push") {
-                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                let _ = tell.send(());
-                std::thread::park_timeout(Duration::from_millis(200));
-                now.fetch_sub(1, Ordering::SeqCst);
-            }
-            None
-        });
     }
     let (ui, worker) = (ann.store.clone(), ann.store.clone());
     let worker = std::thread::spawn(move || worker.run_background_blocking(BUDGET, RunReason::Scheduled).unwrap());
     told.recv().unwrap();
     let ui = std::thread::spawn(move || ui.sync_blocking());
-    while ann.store.status().unwrap().phase == turnstone::observe::Phase::Idle {}
     std::thread::park_timeout(Duration::from_millis(30));
     ann.store.expire();
     let report = worker.join().unwrap();
     assert_eq!(report.stopped, Stopped::Expired);
     ui.join().unwrap().unwrap();
-    assert_eq!((most.load(Ordering::SeqCst), ann.pending()), (1, 0), "one push at a time, and the UI's sync went on");
+    assert_eq!(
+        (link.under_way.1.load(Ordering::SeqCst), ann.pending()),
+        (1, 0),
+        "one push at a time, and the UI's sync went on"
+    );
     assert_eq!(ann.hash(), server.state_hash());
 }
 

@@ -4,14 +4,16 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use tempfile::TempDir;
 use turnstone::testing::FaultyTransport;
-use turnstone::transport::{MemoryTransport, Method, Request, Response, StaticToken, TransportError};
+use turnstone::transport::{
+    Exchange, MemoryTransport, Method, Request, Response, StaticToken, Transport, TransportError,
+};
 use turnstone::{Durability, Options, Remote, Schema, Store, Value};
 use turnstone_protocol::wire::{PullRequest, PushRequest};
 use turnstone_protocol::{Code, Problem};
@@ -429,6 +431,53 @@ impl Counter {
 
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// A link on which pushes take their time, or reach the server and are never heard of again.
+#[derive(Clone)]
+pub struct SlowPushes {
+    inner: MemoryTransport,
+    /// Pushes get no answer.
+    pub hang: Arc<AtomicBool>,
+    /// Announces each push.
+    pub reached: std::sync::mpsc::SyncSender<()>,
+    /// Pushes under way now, and at most.
+    pub under_way: Arc<(AtomicU64, AtomicU64)>,
+    takes: std::time::Duration,
+}
+
+impl SlowPushes {
+    pub fn new(server: &MemoryServer, hang: bool, takes_ms: u64) -> (Self, std::sync::mpsc::Receiver<()>) {
+        let (reached, told) = std::sync::mpsc::sync_channel(1_000);
+        let (hang, under_way) = (Arc::new(AtomicBool::new(hang)), Arc::default());
+        let takes = std::time::Duration::from_millis(takes_ms);
+        (Self { inner: server.transport(), hang, reached, under_way, takes }, told)
+    }
+
+    pub fn remote(&self) -> Remote {
+        Remote::custom(self.clone(), StaticToken::new(good_token()))
+    }
+}
+
+impl Transport for SlowPushes {
+    fn exchange(&self, request: Request) -> Exchange<'_> {
+        Box::pin(async move {
+            if !request.path.ends_with("/push") {
+                return self.inner.exchange(request).await;
+            }
+            let _ = self.reached.try_send(());
+            let (now, most) = &*self.under_way;
+            most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            let answer = self.inner.exchange(request).await;
+            if self.hang.load(Ordering::SeqCst) {
+                std::future::pending::<()>().await;
+            }
+            #[expect(clippy::disallowed_methods, reason = "a slow link")]
+            tokio::time::sleep(self.takes).await;
+            now.fetch_sub(1, Ordering::SeqCst);
+            answer
+        })
     }
 }
 
