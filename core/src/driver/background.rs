@@ -13,6 +13,9 @@ use crate::report::SyncReport;
 /// Wishes are told to hosts in steps of this, in milliseconds: the system is no more exact, and hosts are woken less.
 const WISH_STEP_MS: u64 = 10_000;
 
+/// No run is asked for sooner after one that failed, in milliseconds: waking a device costs more than it brings.
+const RETRY_MS_MIN: u64 = 30_000;
+
 /// A background run that is waited for.
 pub(super) struct Run {
     pub(super) reply: oneshot::Sender<Result<BackgroundReport, Error>>,
@@ -78,9 +81,11 @@ impl Loop {
     pub(super) fn conclude_runs(&mut self, outcome: &Outcome) {
         if !self.runs.is_empty() {
             let now = self.now();
+            let (push_ms, pull_ms) = self.machine.holds_ms(now);
             let wish = self.machine.wish(now).map(|wish| wish.earliest_ms);
             let at_ms = wish.or(self.machine.wake().map(|wake| wake.at_ms)).unwrap_or(now.mono_ms);
-            let (told, stopped, code) = concluded(outcome, at_ms.saturating_sub(now.mono_ms));
+            let retry_ms = at_ms.saturating_sub(now.mono_ms).max(push_ms).max(pull_ms).max(RETRY_MS_MIN);
+            let (told, stopped, code) = concluded(outcome, retry_ms);
             self.ending = None;
             self.answer_runs(told, stopped, code);
         }
