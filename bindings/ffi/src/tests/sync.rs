@@ -191,7 +191,12 @@ fn a_transport_of_the_apps_own_carries_everything_also_as_files() {
     }
     assert!(synced.is_ok(), "{synced:?}");
     assert!(host.files.load(Ordering::SeqCst) > 0, "the large body went as a file");
-    assert!(host.seen.lock().unwrap().iter().any(|path| path.ends_with("pull")));
+    // The push brought its pull half along; with nothing to send there is only the pull.
+    wait(store.clone().sync(None)).unwrap();
+    let seen = host.seen.lock().unwrap().clone();
+    for endpoint in ["hello", "push", "pull"] {
+        assert!(seen.iter().any(|path| path.ends_with(endpoint)), "{endpoint} went through it: {seen:?}");
+    }
     let other = Device::on(&server);
     other.sync();
     assert_eq!(other.titles().len(), 200);
