@@ -10,6 +10,7 @@ const UNDER_SHUTTLE: &[(&str, &str)] = &[
         "use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};",
         "use shuttle::sync::{Arc, Condvar, Mutex, MutexGuard};\nuse std::sync::PoisonError;\nuse crate::parts::WithBorrow as _;",
     ),
+    ("use rusqlite::InterruptHandle;", "use crate::parts::InterruptHandle;"),
     ("thread_local! {", "shuttle::thread_local! {"),
     ("= const { RefCell::new(Vec::new()) };", "= RefCell::new(Vec::new());"),
 ];

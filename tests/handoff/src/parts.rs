@@ -11,6 +11,19 @@ pub enum Error {
     Closed,
     /// A write inside a write.
     Reentrant,
+    /// Suspended.
+    Suspended,
+    /// Somebody stayed in the seat.
+    Busy,
+}
+
+/// Interrupts nothing: what runs here ends by itself.
+#[derive(Debug, Default)]
+pub struct InterruptHandle;
+
+impl InterruptHandle {
+    /// Nothing to interrupt.
+    pub const fn interrupt(&self) {}
 }
 
 pub mod tx {
@@ -26,9 +39,24 @@ pub mod tx {
 pub mod writer {
     //! The one who sits in the seat.
 
+    use super::InterruptHandle;
+
+    /// The place of a connection.
+    #[derive(Debug, Default)]
+    pub struct Conn;
+
+    impl Conn {
+        /// As of a connection.
+        pub const fn get_interrupt_handle(&self) -> InterruptHandle {
+            InterruptHandle
+        }
+    }
+
     /// What was written, by number.
     #[derive(Debug, Default)]
     pub struct Writer {
+        /// The connection, for its handle.
+        pub conn: Conn,
         /// Committed.
         pub committed: Vec<usize>,
         /// In the open transaction.
