@@ -7,9 +7,10 @@ use turnstone_protocol::{Code, Gid, Op};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]
 pub struct SyncReport {
-    /// Local transactions the server has now decided.
+    /// Local transactions of which it is now known how the server decided them: each counts once, when its verdict is
+    /// heard, or where that was lost, when a page shows that it took full effect.
     pub groups_pushed: u64,
-    /// Of those, accepted as they were.
+    /// Of those, accepted as they were, as far as the verdict or the page says.
     pub applied: u64,
     /// Accepted beside changes they had not seen.
     pub merged: u64,

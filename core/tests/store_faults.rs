@@ -345,3 +345,75 @@ fn i_17_retry_after_survives_kill_after_kill() {
         assert_eq!(ann.pending(), 0);
     }
 }
+
+fn too_large() -> Response {
+    refuse(&Problem::new(Code::TooLarge, "Too large."))
+}
+
+/// I-17, I-18, I-60: groups that are too large for the server alone become letters, however they lie among others.
+#[test]
+fn i_60_groups_too_large_for_the_server_are_set_aside_and_nothing_else_waits() {
+    for bytes_max in [2_000, 40_000, 1 << 19] {
+        let server = MemoryServer::new();
+        server.intercept(move |request, body| (push_only(&request.path) && body.len() > bytes_max).then(too_large));
+        let (ann, ben) = (server.device("ann"), server.device("ben"));
+        for n in 0..120 {
+            let large = [10, 11, 12, 60, 119].contains(&n);
+            ann.insert(&"x".repeat(if large { bytes_max + 1 } else { 200 }));
+        }
+        let mut syncs = 0;
+        while ann.pending() > 0 {
+            let _ = ann.store.sync_blocking();
+            syncs += 1;
+            assert!(syncs < 12, "limit {bytes_max}: {} still wait", ann.pending());
+        }
+        assert_eq!(ann.store.dead_letters().unwrap().len(), 5, "limit {bytes_max}");
+        assert!(ann.store.dead_letters().unwrap().iter().all(|letter| letter.code == Code::TooLarge));
+        ben.sync();
+        assert_eq!(ann.hash(), ben.hash());
+        assert!(server.paths().iter().filter(|path| *path == "push").count() < 140, "limit {bytes_max}");
+    }
+}
+
+/// I-18: a proxy that refuses everything as too large for a while costs one letter, not the size of all later pushes.
+#[test]
+fn i_18_after_a_storm_of_413_a_backlog_drains_in_large_pushes_again() {
+    let server = MemoryServer::new();
+    let ann = server.device("ann");
+    for _ in 0..600 {
+        ann.insert("kept");
+    }
+    server.intercept(|request, _| push_only(&request.path).then(too_large));
+    for _ in 0..20 {
+        ann.store.sync_blocking().unwrap_err();
+    }
+    assert_eq!(ann.store.dead_letters().unwrap().len(), 1, "one at most is blamed");
+    server.intercept(|_, _| None);
+    server.forget_seen();
+    ann.sync_until_quiet();
+    assert_eq!(ann.pending(), 0);
+    let pushes = server.paths().iter().filter(|path| *path == "push").count();
+    let sizes: Vec<usize> = server.seen().iter().filter(|seen| seen.path == "push").map(|seen| seen.groups).collect();
+    assert!(pushes <= 60, "{pushes} pushes for 600 groups: {sizes:?}");
+}
+
+/// The report counts a transaction whose verdict was lost, when the page shows it, and never twice.
+#[test]
+fn a_group_whose_verdict_was_lost_is_counted_once() {
+    let server = MemoryServer::new();
+    let (ann, link) = server.faulty_device("ann", 7, 0);
+    ann.sync();
+    let before = ann.store.totals();
+    let mut written = 0;
+    for _ in 0..3 {
+        ann.insert("answer lost");
+        link.script([Fault::LostAnswer]);
+        let _ = ann.store.sync_blocking();
+        ann.insert("answer heard");
+        ann.sync_until_quiet();
+        written += 2;
+    }
+    let totals = ann.store.totals();
+    assert_eq!(totals.groups_pushed - before.groups_pushed, written);
+    assert_eq!(totals.applied + totals.merged + totals.rejected, totals.groups_pushed);
+}

@@ -164,7 +164,10 @@ impl Loop {
     }
 
     fn take_applied(&mut self, flight: Flight, report: PageReport) {
-        self.totals.rows_pulled += report.rows as u64;
+        let totals = &mut self.totals;
+        totals.rows_pulled += report.rows as u64;
+        totals.groups_pushed += report.applied as u64;
+        totals.applied += report.applied as u64;
         let outcome = match report.outcome {
             PageOutcome::Applied => ApplyOutcome::Done,
             PageOutcome::Stale => ApplyOutcome::Stale,

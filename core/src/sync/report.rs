@@ -148,6 +148,8 @@ pub(crate) struct PageReport {
     pub(crate) rows: usize,
     /// Own groups that left the fold.
     pub(crate) settled: usize,
+    /// Of those, groups that no verdict was heard of: the page shows that they took full effect.
+    pub(crate) applied: usize,
 }
 
 /// Why the device starts again from the beginning of the feed.

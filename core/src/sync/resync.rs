@@ -66,8 +66,9 @@ pub(super) fn take(sys: &SystemTx<'_>, page: &PullAnswer) -> Result<usize, Error
     Ok(rows)
 }
 
-/// Publishes what was staged, at the end of the feed. Says how many own groups left the fold.
-pub(super) fn publish(sys: &mut SystemTx<'_>, page: &PullAnswer, now: Moment) -> Result<usize, Error> {
+/// Publishes what was staged, at the end of the feed. Says how many own groups left the fold,
+/// and how many of them took full effect without a verdict having been heard.
+pub(super) fn publish(sys: &mut SystemTx<'_>, page: &PullAnswer, now: Moment) -> Result<(usize, usize), Error> {
     let from_start = position::resyncing(sys)?;
     let mut rows = Rows::default();
     let settled = settle_groups(sys, page, now, &mut rows)?;
@@ -111,8 +112,13 @@ fn put_unknown(sys: &SystemTx<'_>, table: &str, id: &str, v: i64, image: Option<
 }
 
 /// Own groups the feed contains leave the fold, with the rows that now come from it.
-fn settle_groups(sys: &mut SystemTx<'_>, page: &PullAnswer, now: Moment, rows: &mut Rows) -> Result<usize, Error> {
-    let mut settled = 0;
+fn settle_groups(
+    sys: &mut SystemTx<'_>,
+    page: &PullAnswer,
+    now: Moment,
+    rows: &mut Rows,
+) -> Result<(usize, usize), Error> {
+    let (mut settled, mut applied) = (0, 0);
     let acked = page.acked.min(position::next_seq(sys)?.saturating_sub(1));
     for head in log::kept(sys, &FOLDED)? {
         let named = named(sys, head.gid)?;
@@ -130,6 +136,7 @@ fn settle_groups(sys: &mut SystemTx<'_>, page: &PullAnswer, now: Moment, rows: &
             }
         }
         let to = if matches!(named, Some((_, true))) {
+            applied += usize::from(head.state.is_pending());
             GroupState::Gone
         } else if head.state == GroupState::Decided {
             verdicts::file_kept_lost(sys, &head, now)?;
@@ -141,7 +148,7 @@ fn settle_groups(sys: &mut SystemTx<'_>, page: &PullAnswer, now: Moment, rows: &
         settled += 1;
     }
     sys.set_meta(Key::Acked, Some(acked.cast_signed()))?;
-    Ok(settled)
+    Ok((settled, applied))
 }
 
 /// The commit the feed shows of a group, and whether it came without rows (`as_sent`).

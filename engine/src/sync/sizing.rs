@@ -4,12 +4,22 @@
 //! suspects, only their number: after a failed batch of `n`, the poison is among the first `n`;
 //! after a good half, among the `n / 2` that follow. Finding one among 1,000 takes ten requests.
 
+/// Batches that must go through before more bytes are tried again.
+const PATIENCE_MIN: u32 = 4;
+/// The most of them: a limit of the server is met again that seldom.
+const PATIENCE_MAX: u32 = 64;
+
 /// The present size of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sizing {
     entries_max: usize,
     bytes_max: usize,
     bytes: usize,
+    /// Batches that went through since `bytes` last changed, and after how many it grows again.
+    good: u32,
+    patience: u32,
+    /// Whether `bytes` grew since a batch was last too large.
+    grew: bool,
     /// The poison is among the next so many entries.
     suspects: Option<usize>,
     entries: usize,
@@ -18,7 +28,16 @@ pub(super) struct Sizing {
 impl Sizing {
     /// Starts at the full size.
     pub(super) const fn new(entries_max: usize, bytes_max: usize) -> Self {
-        Self { entries_max, bytes_max, bytes: bytes_max, suspects: None, entries: entries_max }
+        Self {
+            entries_max,
+            bytes_max,
+            bytes: bytes_max,
+            good: 0,
+            patience: PATIENCE_MIN,
+            grew: false,
+            suspects: None,
+            entries: entries_max,
+        }
     }
 
     /// The most entries of the next batch.
@@ -38,6 +57,15 @@ impl Sizing {
 
     /// A batch went through.
     pub(super) fn succeeded(&mut self, sent: usize) {
+        self.good = self.good.saturating_add(1);
+        if self.bytes < self.bytes_max && self.good >= self.patience {
+            self.bytes = self.bytes.saturating_mul(2).min(self.bytes_max);
+            self.good = 0;
+            self.grew = true;
+            if self.bytes == self.bytes_max {
+                self.patience = PATIENCE_MIN;
+            }
+        }
         match self.suspects.map(|suspects| suspects.saturating_sub(sent)) {
             None | Some(0) => self.found(),
             Some(left) => {
@@ -53,8 +81,13 @@ impl Sizing {
         self.entries = (sent / parts.max(2)).max(1);
     }
 
-    /// A batch of so many bytes was too large for the server, and so will be others.
+    /// A batch of so many bytes was too large for the server, and so will be others. What refused it may have been a
+    /// proxy that is gone tomorrow, so more is tried again from time to time, and less often each time it fails.
     pub(super) fn too_large(&mut self, sent: usize, bytes: usize) {
+        if std::mem::take(&mut self.grew) {
+            self.patience = (self.patience * 2).min(PATIENCE_MAX);
+        }
+        self.good = 0;
         self.bytes = (bytes / 2).max(1);
         self.entries = halved(sent).min(self.entries_max);
         self.suspects = Some(self.entries);
@@ -70,13 +103,6 @@ impl Sizing {
     pub(super) const fn probe(&mut self) {
         self.suspects = Some(1);
         self.entries = 1;
-    }
-
-    /// A new server, or a new day: forget what was learnt.
-    #[cfg(test)]
-    fn reset(&mut self) {
-        self.bytes = self.bytes_max;
-        self.found();
     }
 }
 
@@ -135,15 +161,40 @@ mod tests {
         assert_eq!(sizing.entries(), 200);
         sizing.succeeded(400);
         assert_eq!(sizing.entries(), 1_000);
-        sizing.reset();
     }
 
     #[test]
-    fn a_size_the_server_refused_is_not_tried_again() {
+    fn a_size_the_server_refused_is_not_tried_again_at_once() {
         let mut sizing = Sizing::new(1_000, 4_000_000);
         sizing.too_large(900, 3_000_000);
         assert_eq!((sizing.entries(), sizing.bytes()), (450, 1_500_000));
         sizing.succeeded(450);
         assert_eq!((sizing.entries(), sizing.bytes()), (1_000, 1_500_000));
+    }
+
+    /// I-18: a passing 413 on tiny batches must not make every later batch tiny.
+    #[test]
+    fn the_size_grows_back_and_a_lasting_limit_is_met_ever_more_seldom() {
+        let mut sizing = Sizing::new(1_000, 1 << 22);
+        (0..30).for_each(|_| sizing.too_large(1, sizing.bytes()));
+        assert_eq!(sizing.bytes(), 1);
+        let pushes = (1..)
+            .find(|_| {
+                sizing.succeeded(1);
+                sizing.bytes() == 1 << 22
+            })
+            .unwrap();
+        assert!(pushes <= 100, "{pushes} pushes until full size");
+
+        let (mut sizing, mut refused) = (Sizing::new(1_000, 1 << 22), 0);
+        for _ in 0..1_000 {
+            if sizing.bytes() > 1 << 20 {
+                refused += 1;
+                sizing.too_large(10, sizing.bytes());
+            } else {
+                sizing.succeeded(10);
+            }
+        }
+        assert!(refused <= 24, "{refused} of 1000 refused");
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn apply_page(
     asked: &Asked,
     now: Moment,
 ) -> Result<PageReport, Error> {
-    let mut report = PageReport { outcome: PageOutcome::Applied, rows: 0, settled: 0 };
+    let mut report = PageReport { outcome: PageOutcome::Applied, rows: 0, settled: 0, applied: 0 };
     let position = position::position(sys)?;
     if position.epoch.is_some_and(|epoch| epoch != page.epoch) {
         report.outcome = PageOutcome::EpochChanged;
@@ -66,7 +66,7 @@ pub(crate) fn apply_page(
     if resync::staging(sys)? || page.consistency == Consistency::Final {
         report.rows = resync::take(sys, page)?;
         if !page.more {
-            report.settled = resync::publish(sys, page, now)?;
+            (report.settled, report.applied) = resync::publish(sys, page, now)?;
         }
     } else {
         let mut work = Page::begin(sys, now, report)?;

@@ -60,6 +60,7 @@ impl Page {
             self.withdrew = true;
         }
         if head.state.is_pending() {
+            self.report.applied += 1;
             self.tally.settled(head.ops);
         }
         sys.conn()
