@@ -66,11 +66,20 @@ impl Output {
         drop(writeln!(io::stderr().lock(), "{text}"));
     }
 
+    /// Whether progress is drawn.
+    #[must_use]
+    pub fn shows_progress(self) -> bool {
+        self.draws_at(io::stderr().is_terminal())
+    }
+
+    const fn draws_at(self, terminal: bool) -> bool {
+        terminal && !self.json
+    }
+
     /// A progress bar on stderr, drawn only for people at a terminal.
     #[must_use]
     pub fn progress(self, len: u64, what: &'static str) -> ProgressBar {
-        let seen = !self.json && io::stderr().is_terminal();
-        let target = if seen { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target = if self.shows_progress() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(len), target).with_message(what);
         match ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {elapsed}") {
             Ok(style) => bar.with_style(style),
@@ -120,5 +129,18 @@ fn line(text: &str) -> Result<(), Failure> {
         )),
         // A reader that went away has read enough.
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_drawn_for_people_at_a_terminal_only() {
+        assert!(Output::new(false).draws_at(true));
+        for (json, terminal) in [(false, false), (true, false), (true, true)] {
+            assert!(!Output::new(json).draws_at(terminal), "json {json}, terminal {terminal}");
+        }
     }
 }

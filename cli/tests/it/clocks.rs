@@ -1,18 +1,6 @@
 //! A wrong clock never beats an edit that saw it, nor one made after it arrived (N12, I-30, I-31).
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::disallowed_methods,
-    missing_docs,
-    unreachable_pub,
-    dead_code
-)]
 
-mod common;
-
-use common::{Device, Server, token};
+use crate::common::{Device, Server, token};
 use tempfile::{TempDir, tempdir};
 
 struct World {

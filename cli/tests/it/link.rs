@@ -1,12 +1,4 @@
 //! The faulty link does to a connection exactly what it says, and counts it.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::disallowed_methods,
-    missing_docs
-)]
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;

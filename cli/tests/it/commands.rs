@@ -1,18 +1,6 @@
 //! Every command does what its help says, as JSON and for people.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::disallowed_methods,
-    missing_docs,
-    unreachable_pub,
-    dead_code
-)]
 
-mod common;
-
-use common::{Device, Server, command, token, turnstone};
+use crate::common::{Device, Server, command, token, turnstone};
 use serde_json::json;
 use tempfile::tempdir;
 

@@ -1,18 +1,6 @@
 //! The demo itself: everything equal at the end, nothing lost, told as text and as JSON.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::disallowed_methods,
-    missing_docs,
-    unreachable_pub,
-    dead_code
-)]
 
-mod common;
-
-use common::turnstone;
+use crate::common::turnstone;
 
 #[test]
 fn a_bad_network_and_two_crashes_end_in_equality() {

@@ -1,24 +1,12 @@
 //! Everything that can be wrong with what the command is given has a code, an exit code and an advice; nothing is
 //! written, nothing is lost, and what was there still works.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::disallowed_methods,
-    missing_docs,
-    unreachable_pub,
-    dead_code
-)]
-
-mod common;
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use common::{Device, Server, command, token, turnstone};
+use crate::common::{Device, Server, command, token, turnstone};
 use serde_json::json;
 use tempfile::tempdir;
 use turnstone_cli::device::{Act, Answer, Request, RowWrite, Write};
@@ -147,7 +135,7 @@ fn schemas_that_cannot_be_used() {
     let folder = tempdir().unwrap();
     let (device, id) = with_a_note(folder.path());
     let schema = folder.path().join("s.toml");
-    let notes = include_str!("../schemas/notes.toml");
+    let notes = include_str!("../../schemas/notes.toml");
     let dropped = notes.replace("tag = { type = \"text\", default = \"\", merge = \"lww\" }", "");
     let retyped =
         notes.replace("title = { type = \"text\", default = \"\"", "title = { type = \"integer\", default = 0");
@@ -235,7 +223,7 @@ fn a_folder_that_cannot_be_written() {
     let (device, id) = with_a_note(folder.path());
     // Root may write anywhere, so the command runs as nobody, from a place nobody can reach.
     let program = folder.path().join("turnstone");
-    std::fs::copy(common::TURNSTONE, &program).unwrap();
+    std::fs::copy(crate::common::TURNSTONE, &program).unwrap();
     let mode = |path: &Path, mode: u32| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     mode(folder.path(), 0o555);
     mode(&device.db, 0o444);
@@ -270,10 +258,13 @@ fn a_full_disk_loses_nothing_that_was_acknowledged() {
     device.run(&["notes", "init"]).json();
     // A limit on the size of files stands for a small disk: writing beyond it fails, reading goes on.
     let mut limited = Command::new("sh");
-    let script =
-        format!("trap '' XFSZ; ulimit -f 600; exec '{}' --db '{}' device", common::TURNSTONE, device.db.display());
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 600; exec '{}' --db '{}' device",
+        crate::common::TURNSTONE,
+        device.db.display()
+    );
     limited.args(["-c", &script]);
-    let mut session = common::Session::start(&mut limited);
+    let mut session = crate::common::Session::start(&mut limited);
     let (mut acked, mut failed) = (0, None);
     for n in 0..400 {
         let set = [("title".to_owned(), turnstone::Value::from(format!("{n} {}", "x".repeat(2000))))].into();
@@ -315,7 +306,8 @@ fn servers_and_tokens_that_do_not_work() {
         "token_invalid"
     );
     assert_eq!(turnstone(&["--json", "state-hash", "--remote"]).error(2), "usage");
-    let expired = command().args(["--json", "token", "--ttl", "0"]).env("TURNSTONE_KEY", common::KEY).output().unwrap();
+    let expired =
+        command().args(["--json", "token", "--ttl", "0"]).env("TURNSTONE_KEY", crate::common::KEY).output().unwrap();
     let expired: serde_json::Value = serde_json::from_slice(&expired.stdout).unwrap();
     assert_eq!(sync(&server.url, expired["token"].as_str().unwrap()).error(6), "sync_auth");
     unharmed(&device, &id, 1);
@@ -334,7 +326,7 @@ fn a_server_that_cannot_start_says_why() {
     let server = Server::start(folder.path());
     let start = |args: &[&str]| {
         let mut command = command();
-        command.args(["--json", "serve", "--log", "off"]).args(args).env("TURNSTONE_KEY", common::KEY);
+        command.args(["--json", "serve", "--log", "off"]).args(args).env("TURNSTONE_KEY", crate::common::KEY);
         let output = command.output().unwrap();
         (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
     };

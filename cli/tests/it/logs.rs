@@ -1,18 +1,6 @@
 //! No log of a client or a server, at any level, and no error holds a payload, an id, a token or a key (I-61).
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::disallowed_methods,
-    missing_docs,
-    unreachable_pub,
-    dead_code
-)]
 
-mod common;
-
-use common::{Device, KEY, Server, read, token};
+use crate::common::{Device, KEY, Server, read, token};
 use tempfile::tempdir;
 
 const CANARY: &str = "canary-7d3f";
@@ -48,7 +36,7 @@ fn logs_at_every_level_hold_no_canary() {
     }
     // A body that is no JSON, a cursor and a token that are nonsense.
     let long = format!("{CANARY}.{CANARY}.{CANARY}");
-    common::turnstone(&["state-hash", "--remote", "--server", &server.url, "--token", &long]);
+    crate::common::turnstone(&["state-hash", "--remote", "--server", &server.url, "--token", &long]);
     logs.push_str(&read(&server.log));
     assert!(logs.contains("\"request\"") || logs.contains("request"), "there are logs at all");
     assert!(logs.lines().count() > 20, "{logs}");

@@ -1,20 +1,10 @@
 //! `docs/cli.md` names every command, option and exit code there is.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::disallowed_methods,
-    missing_docs,
-    unreachable_pub,
-    dead_code
-)]
 
 use clap::{Command, CommandFactory};
 use turnstone_cli::command::Cli;
 use turnstone_cli::exit::Exit;
 
-const PAGE: &str = include_str!("../../docs/cli.md");
+const PAGE: &str = include_str!("../../../docs/cli.md");
 
 fn walk(command: &Command, path: &str, missing: &mut Vec<String>) {
     for option in

@@ -6,18 +6,6 @@
 //!
 //! Every group makes a row and adds 1 to a counter. So at the end the counter says how many groups there are, the
 //! rows say which, and the two must agree with each other and with the acknowledgements.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::disallowed_methods,
-    missing_docs,
-    unreachable_pub,
-    dead_code
-)]
-
-mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -25,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{Device, Server, Session, token};
+use crate::common::{Device, Server, Session, token};
 use tempfile::tempdir;
 use turnstone::{Fields, Value};
 use turnstone_cli::device::{Act, Answer, Request, RowWrite, Write, Wrote};
@@ -327,7 +315,7 @@ fn sigterm_drains_and_the_answer_still_comes() {
         let status = server.child.wait().unwrap();
         assert_eq!(status.code(), Some(0), "round {round}: drained and ended in order");
         assert!(matches!(session.answer(), Some(Answer::Synced(_))));
-        let log = common::read(&server.log);
+        let log = crate::common::read(&server.log);
         assert!(log.contains("\"in_time\":true"), "every request it took was answered in time (I-59): {log}");
 
         let mut server = Server::start(&folder);

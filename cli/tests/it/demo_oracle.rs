@@ -2,7 +2,6 @@
 //!
 //! The model here is the simplest server that keeps the promises: it replays each device's writes when
 //! the device syncs. The planted bugs are those the demo is there to catch.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 use std::collections::BTreeMap;
 
