@@ -4,8 +4,10 @@
 //! suspects, only their number: after a failed batch of `n`, the poison is among the first `n`;
 //! after a good half, among the `n / 2` that follow. Finding one among 1,000 takes ten requests.
 
-/// Batches that must go through before more bytes are tried again.
-const PATIENCE_MIN: u32 = 4;
+/// Batches that must go through after a refusal before more bytes are tried again: a small backlog ends before that.
+const PATIENCE_MIN: u32 = 12;
+/// Batches that must go through before still more is tried, once more went through.
+const PATIENCE_CLIMBING: u32 = 4;
 /// The most of them: a limit of the server is met again that seldom.
 const PATIENCE_MAX: u32 = 64;
 
@@ -58,7 +60,8 @@ impl Sizing {
     /// A batch went through.
     pub(super) fn succeeded(&mut self, sent: usize) {
         self.good = self.good.saturating_add(1);
-        if self.bytes < self.bytes_max && self.good >= self.patience {
+        let patience = if self.grew { PATIENCE_CLIMBING } else { self.patience };
+        if self.bytes < self.bytes_max && self.good >= patience {
             self.bytes = self.bytes.saturating_mul(2).min(self.bytes_max);
             self.good = 0;
             self.grew = true;
