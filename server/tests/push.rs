@@ -7,7 +7,7 @@ mod common;
 use common::*;
 use serde_json::json;
 use turnstone_protocol::wire::Outcome;
-use turnstone_protocol::{Code, Incarnation};
+use turnstone_protocol::{Code, Hlc, Incarnation};
 
 /// I-09, I-10: a retry with a lost answer, after a restart too, changes nothing and hears the same.
 #[test]
@@ -44,6 +44,23 @@ fn i_11_a_known_gid_with_another_body_is_refused_and_nothing_is_applied() {
     assert_eq!(problem.code, Code::GidReuse);
     assert_eq!(phone.pull(1000).at, 1, "not even the group before it");
     assert_eq!(phone.say(5, json!([create("m", "two")])).commit, Some(2));
+}
+
+/// I-41: two copies of one phone each stamp what neither had sent. The ops are the same, so the effect is one; the first
+/// stamp counts. Other ops under that gid are refused as ever.
+#[test]
+fn i_41_the_same_ops_under_another_stamp_are_the_same_group() {
+    let world = World::new();
+    let mut phone = world.device(1);
+    phone.say(1, json!([create("n", "one")]));
+    let first = phone.push(&[group(2, 2, json!([increment("n", 1, 5)]))]).unwrap();
+    let mut again = group(2, 2, json!([increment("n", 1, 5)]));
+    again["hlc"] = json!(Hlc::at(NOW_MS - 7));
+    assert_eq!(phone.push(&[again]).unwrap().verdicts, first.verdicts);
+    assert_eq!(phone.pull(1000).at, 2, "nothing was applied again");
+    let mut other = group(2, 2, json!([increment("n", 1, 6)]));
+    other["hlc"] = json!(Hlc::at(NOW_MS - 7));
+    assert_eq!(phone.push(&[other]).unwrap_err().code, Code::GidReuse);
 }
 
 /// I-12.

@@ -100,6 +100,7 @@ impl<'a> Session<'a> {
             };
             if let (Some(Some(hash)), Some(sent)) = (earlier, entry.hash)
                 && hash != sent
+                && !self.is_restamped(entry, stored.as_ref())?
             {
                 tracing::error!(gid = %entry.gid, "a known gid came with another body");
                 return Ok(Err(Problem::new(
@@ -122,6 +123,16 @@ impl<'a> Session<'a> {
             known.push(stored);
         }
         Ok(Ok(known))
+    }
+
+    /// Whether a known gid comes with the ops that were applied, under another stamp: two copies of one device each
+    /// sealed what neither had sent. The first stamp counts, and the effect is one (I-41).
+    fn is_restamped(&self, entry: &Incoming, stored: Option<&StoredVerdict>) -> Result<bool, StorageError> {
+        let (Body::Group(group), Some(stored)) = (&entry.body, stored) else { return Ok(false) };
+        if !matches!(stored.outcome, Outcome::Applied | Outcome::Merged) {
+            return Ok(false);
+        }
+        Ok(self.tx.ops(self.tenant, stored.commit)?.as_deref() == Some(group.ops_text()))
     }
 
     /// Whether an unknown gid may come with a seq that was recorded: because what the seq stood for is forgotten (it

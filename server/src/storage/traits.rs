@@ -71,6 +71,12 @@ pub trait View {
     /// [`StorageError`].
     fn verdict(&self, tenant: TenantNo, gid: Gid) -> Result<Option<StoredVerdict>, StorageError>;
 
+    /// The ops of a group in the log, as they were sent: canonical text.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    fn ops(&self, tenant: TenantNo, n: u64) -> Result<Option<String>, StorageError>;
+
     /// A row or its tombstone.
     ///
     /// # Errors

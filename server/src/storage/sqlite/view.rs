@@ -67,6 +67,11 @@ impl View for Snapshot<'_> {
         Ok(found.collect::<Result<_, _>>()?)
     }
 
+    fn ops(&self, tenant: TenantNo, n: u64) -> Result<Option<String>, StorageError> {
+        const SQL: &str = "SELECT ops FROM log WHERE at = ?";
+        Ok(self.sql(SQL)?.query_row([log_key(tenant, n)?], |row| row.get(0)).optional()?)
+    }
+
     fn verdict(&self, tenant: TenantNo, gid: Gid) -> Result<Option<StoredVerdict>, StorageError> {
         const SQL: &str = "SELECT n, outcome, hash, d, seq, detail FROM gids WHERE t = ? AND gid = ?";
         let mut statement = self.sql(SQL)?;
