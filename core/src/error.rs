@@ -346,7 +346,7 @@ impl From<rusqlite::Error> for Error {
                 rusqlite::Error::FromSqlConversionFailure(..)
                 | rusqlite::Error::IntegralValueOutOfRange(..)
                 | rusqlite::Error::InvalidColumnType(..) => Self::Internal { what: "a column has another type" },
-                other => Self::Sql { message: other.to_string() },
+                other => Self::Sql { message: sql_message(&other) },
             };
         };
         match failure.code {
@@ -361,7 +361,25 @@ impl From<rusqlite::Error> for Error {
             C::ReadOnly => Self::ReadOnly,
             C::CannotOpen => Self::CannotOpen,
             C::PermissionDenied => Self::ReadOnly,
-            _ => Self::Sql { message: error.to_string() },
+            _ => Self::Sql { message: sql_message(&error) },
         }
+    }
+}
+
+/// What SQLite says of a statement, without the statement and without a literal of it (I-61).
+fn sql_message(error: &rusqlite::Error) -> String {
+    let rusqlite::Error::SqlInputError { msg, offset, .. } = error else { return error.to_string() };
+    let said = match msg.split_once('"').zip(msg.rsplit_once('"')) {
+        Some(((before, _), (within, after))) if before.len() < within.len() => {
+            let token = within.get(before.len() + 1..).unwrap_or_default();
+            let is_name = token.chars().all(|c| c.is_alphanumeric() || "_(),.;=<>*".contains(c));
+            let is_literal = !is_name || token.starts_with(|c: char| c.is_ascii_digit());
+            if is_literal { format!("{before}a literal{after}") } else { msg.clone() }
+        }
+        _ => msg.clone(),
+    };
+    match offset {
+        0.. => format!("{said} (at byte {offset})"),
+        _ => said,
     }
 }

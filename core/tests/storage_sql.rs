@@ -464,3 +464,27 @@ fn parameters_must_fit_the_statement() {
     assert_eq!(bed.db.query("SELECT \"nocolumn\" FROM notes", &[]).unwrap_err().code(), "sql");
     assert_eq!(since(&bed), []);
 }
+
+/// I-61: what is wrong with a statement is told without the statement and its literals.
+#[test]
+fn an_error_of_sql_repeats_no_literal() {
+    let bed = bed();
+    for wrong in [
+        "SELECT title FROM notes WHERE title = 'tell nobody' AND",
+        "SELECT title FROM notes WHERE 'tell nobody' 'tell nobody'",
+        "SELECT 'tell nobody' FROM nowhere",
+        "SELECT title FROM notes WHERE title = 'tell nobody",
+        "INSERT INTO notes (id, missing) VALUES ('a', 'tell nobody')",
+    ] {
+        let told = bed.db.write(|tx| tx.execute(wrong, &[])).unwrap_err().to_string();
+        assert!(!told.contains("tell"), "{told}");
+        assert!(
+            told.contains("syntax error")
+                || told.contains("no such table")
+                || told.contains("unrecognized token")
+                || told.contains("no column named")
+                || told.contains("incomplete"),
+            "{told}"
+        );
+    }
+}

@@ -41,6 +41,20 @@ const PLANTED: &[(&str, &str, &str)] = &[
         "*state = Standing::Turn(writer, job);\n        drop(state);\n        self.changed.notify_one();",
         "*state = Standing::Turn(writer, job);\n        drop(state);",
     ),
+    // Whoever leaves a seat that refuses does not tell the one who waits for the writer.
+    (
+        "leaves_unseen",
+        "state.writer = Some(writer);\n                self.seat.home.notify_all();",
+        "state.writer = Some(writer);",
+    ),
+    // Those who wait when the seat begins to refuse are forgotten.
+    (
+        "forgets_waiting",
+        "for place in state.waiting.drain(..) {\n            place.finish(Err(Error::Suspended));\n        }",
+        "",
+    ),
+    // A seat that refuses hands the writer on to those who wait all the same.
+    ("goes_on", "Some(writer) if state.gone.is_some() => {", "Some(writer) if state.gone == Some(Error::Closed) => {"),
 ];
 
 fn main() {

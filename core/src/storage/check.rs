@@ -9,6 +9,7 @@ use turnstone_protocol::Fields;
 use super::log::{self, ops_in_fold};
 use super::meta::{self, Key};
 use super::reader::Reader;
+use super::states;
 use super::tables::TableSql;
 use crate::error::Error;
 
@@ -77,10 +78,11 @@ fn chain_faults(
         reached.extend(ops_in_fold(conn, reader.schema(), *head)?.iter().map(|op| op.op));
     }
     reached.sort_unstable();
-    let mut folded = conn.prepare_cached(
+    let mut folded = conn.prepare_cached(&format!(
         "SELECT o.op FROM _ts_ops o LEFT JOIN _ts_groups g ON g.grp = o.grp \
-         WHERE o.tbl = ?1 AND coalesce(g.state, 0) IN (0, 1, 2, 6) ORDER BY o.op",
-    )?;
+         WHERE o.tbl = ?1 AND coalesce(g.state, 0) IN {} ORDER BY o.op",
+        *states::IN_FOLD
+    ))?;
     let folded: Vec<i64> = folded.query_map([&table.def.name], |row| row.get(0))?.collect::<Result<_, _>>()?;
     if reached != folded {
         faults.push(format!(
@@ -126,7 +128,10 @@ fn log_faults(conn: &Connection, faults: &mut Vec<String>) -> Result<(), Error> 
     }
     let settled: i64 = meta::read(conn, Key::SettledOps)?.unwrap_or(0);
     let pending: i64 = conn.query_row(
-        "SELECT count(*) FROM _ts_ops o LEFT JOIN _ts_groups g ON g.grp = o.grp WHERE coalesce(g.state, 0) IN (0, 1, 6, 7)",
+        &format!(
+            "SELECT count(*) FROM _ts_ops o LEFT JOIN _ts_groups g ON g.grp = o.grp WHERE coalesce(g.state, 0) IN {}",
+            *states::PENDING
+        ),
         [],
         |row| row.get(0),
     )?;

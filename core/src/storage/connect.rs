@@ -1,10 +1,10 @@
 //! Opening connections: every flag and pragma, and why.
 
 use std::path::Path;
-use turnstone_protocol::plant::{self, Bug};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
+use turnstone_protocol::plant::{self, Bug};
 
 use super::options::Durability;
 use crate::error::Error;

@@ -5,7 +5,6 @@ use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::{Fields, Value};
 
 use super::body::{self, Change};
-
 use super::edit::{self, Held, check_id, check_row_bytes};
 use super::tables::TableSql;
 use super::touched::{Before, Touched, Updated, Was, Written};

@@ -29,6 +29,7 @@ mod pool;
 mod reader;
 mod seat;
 mod sql;
+pub(crate) mod states;
 mod system;
 mod tables;
 #[cfg(test)]

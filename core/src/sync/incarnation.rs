@@ -6,7 +6,7 @@ use turnstone_protocol::{Gid, Incarnation, limits};
 
 use super::{after, log, position, seal};
 use crate::error::Error;
-use crate::storage::{Key, SystemTx};
+use crate::storage::{Key, SystemTx, states};
 
 /// Takes a new incarnation: everything sealed and undecided is sent again under it, from seq 1, with the same gids,
 /// stamps and payload hashes. The server knows most of them by gid and repeats its verdicts.
@@ -14,10 +14,10 @@ pub(crate) fn new_incarnation(sys: &mut SystemTx<'_>, incarnation: Incarnation) 
     let conn = sys.conn();
     let low = log::low(sys)?;
     let newest: Option<i64> = conn.query_row("SELECT max(grp) FROM _ts_groups", [], |row| row.get(0))?;
-    let mut found = conn.prepare(
-        "SELECT grp, first_op, ops, after FROM _ts_groups WHERE grp >= ?1 AND state IN (1, 5, 7, 8) \
-         ORDER BY grp",
-    )?;
+    let mut found = conn.prepare(&format!(
+        "SELECT grp, first_op, ops, after FROM _ts_groups WHERE grp >= ?1 AND state IN {} ORDER BY grp",
+        *states::RESENT
+    ))?;
     let rows = found.query_map([low], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
     let undecided: Vec<(i64, i64, i64, Option<String>)> = rows.collect::<Result<_, _>>()?;
     // A seq names a group of the present incarnation, or none.

@@ -11,7 +11,7 @@ use super::rows::Rows;
 use super::verdicts::{leave_fold, take_out};
 use super::{again, park};
 use crate::error::Error;
-use crate::storage::{LoggedOp, SystemTx};
+use crate::storage::{LoggedOp, SystemTx, states};
 
 /// Why something was refused, and when.
 #[derive(Debug, Clone, Copy)]
@@ -183,10 +183,11 @@ fn follow(sys: &mut SystemTx<'_>, parked: &Head, before: i64, gid: Gid) -> Resul
 /// Whether this device has deleted a row of a group since, or made it anew: meant again, the older change would undo
 /// that. Reads the log from the group on: for rare events only.
 fn overtaken(sys: &SystemTx<'_>, parked: &Head, ops: &[LoggedOp], before: i64) -> Result<bool, Error> {
-    let mut later = sys.conn().prepare_cached(
+    let mut later = sys.conn().prepare_cached(&format!(
         "SELECT o.op FROM _ts_ops o JOIN _ts_groups g ON g.grp = o.grp \
-         WHERE o.op >= ?1 AND o.grp <= ?2 AND g.state IN (0, 1, 2, 3, 7) AND o.tbl = ?3 AND o.row_id = ?4",
-    )?;
+         WHERE o.op >= ?1 AND o.grp <= ?2 AND g.state IN {} AND o.tbl = ?3 AND o.row_id = ?4",
+        *states::STANDING
+    ))?;
     let from = parked.first_op + parked.ops;
     for op in ops {
         for number in later.query_map(params![from, before, op.body.table, op.body.id], |row| row.get(0))? {

@@ -6,7 +6,7 @@ use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::{Code, Gid};
 
 use crate::error::Error;
-use crate::storage::{Key, LoggedOp, SystemTx};
+use crate::storage::{Key, LoggedOp, SystemTx, states};
 
 /// What the steps need to know of a group.
 #[derive(Debug, Clone)]
@@ -196,9 +196,10 @@ pub(super) fn advance_low(sys: &mut SystemTx<'_>) -> Result<(), Error> {
     let low = low(sys)?;
     let waiting: Option<i64> = sys
         .conn()
-        .prepare_cached(
-            "SELECT grp FROM _ts_groups WHERE grp >= ?1 AND state IN (0, 1, 5, 6, 7, 8) ORDER BY grp LIMIT 1",
-        )?
+        .prepare_cached(&format!(
+            "SELECT grp FROM _ts_groups WHERE grp >= ?1 AND state IN {} ORDER BY grp LIMIT 1",
+            *states::OPEN
+        ))?
         .query_row([low], |row| row.get(0))
         .optional()?;
     let next = match waiting {

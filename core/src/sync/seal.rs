@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use rusqlite::{Row as SqlRow, params};
 use sha2::{Digest, Sha256};
@@ -13,7 +14,7 @@ use super::after::Earlier;
 use super::report::{Batch, Identity, SealInput, SealedGroup, Sent};
 use super::{after, log, park, position};
 use crate::error::Error;
-use crate::storage::{Key, SystemTx};
+use crate::storage::{Key, SystemTx, states};
 
 /// What sealing and sending read of a group.
 struct Candidate {
@@ -33,9 +34,14 @@ struct Candidate {
     replaces: Option<Gid>,
 }
 
-const CANDIDATES: &str = "SELECT grp, gid, state, first_op, ops, bytes, wall, boot, boot_ms, hlc_floor, schema, app, \
-    seq, hlc, after, replaces FROM _ts_groups \
-    WHERE grp >= ?1 AND state IN (0, 1, 5, 7, 8) AND (seq IS NULL OR seq > ?2) ORDER BY grp LIMIT ?3";
+static CANDIDATES: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT grp, gid, state, first_op, ops, bytes, wall, boot, boot_ms, hlc_floor, schema, app, seq, hlc, after, \
+         replaces FROM _ts_groups \
+         WHERE grp >= ?1 AND state IN {} AND (seq IS NULL OR seq > ?2) ORDER BY grp LIMIT ?3",
+        *states::SENDABLE
+    )
+});
 
 /// Bytes an entry has beside its ops: ids, stamps, member names.
 const ENVELOPE_BYTES: usize = 256;
@@ -109,7 +115,7 @@ fn candidates(sys: &SystemTx<'_>, from: i64, input: &SealInput, all: bool) -> Re
     // One more than fits tells whether there is more.
     let most = if all { -1 } else { i64::try_from(input.groups_max).unwrap_or(i64::MAX).saturating_add(1) };
     let after_seq = if all { 0 } else { input.after_seq };
-    let mut found = sys.conn().prepare_cached(CANDIDATES)?;
+    let mut found = sys.conn().prepare_cached(&CANDIDATES)?;
     let rows = found.query_map(params![from, after_seq.cast_signed(), most], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

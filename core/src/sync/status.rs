@@ -7,7 +7,7 @@ use turnstone_protocol::Code;
 use super::log;
 use super::report::{RowSync, StatusCounts};
 use crate::error::Error;
-use crate::storage::Key;
+use crate::storage::{Key, states};
 
 /// How much waits.
 pub(crate) fn status_counts(conn: &Connection) -> Result<StatusCounts, Error> {
@@ -44,9 +44,10 @@ fn newest(conn: &Connection) -> Result<(i64, i64), Error> {
 /// When the oldest pending group was written.
 fn oldest(conn: &Connection, low: i64) -> Result<Option<u64>, Error> {
     let known: Option<i64> = conn
-        .prepare_cached(
-            "SELECT wall FROM _ts_groups WHERE grp >= ?1 AND state IN (0, 1, 6, 7, 8) ORDER BY grp LIMIT 1",
-        )?
+        .prepare_cached(&format!(
+            "SELECT wall FROM _ts_groups WHERE grp >= ?1 AND state IN {} ORDER BY grp LIMIT 1",
+            *states::PENDING
+        ))?
         .query_row([low], |row| row.get(0))
         .optional()?;
     if known.is_some() {

@@ -1,5 +1,6 @@
 //! What the server said about a batch.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use rusqlite::{OptionalExtension, params};
@@ -49,7 +50,7 @@ pub(crate) fn apply_verdicts(
     let mine = sent.iter().filter(|sent| sent.incarnation == incarnation);
     let (by_gid, by_seq): (HashMap<Gid, &Sent>, HashMap<u64, &Sent>) =
         mine.map(|sent| ((sent.gid, sent), (sent.seq, sent))).unzip();
-    let told = answer.verdicts.iter().filter_map(|verdict| Some((*by_gid.get(&verdict.gid)?, verdict.clone())));
+    let told = answer.verdicts.iter().filter_map(|verdict| Some((*by_gid.get(&verdict.gid)?, Cow::Borrowed(verdict))));
     let in_runs = answer.applied.iter().flat_map(|run| applied(run, &by_seq));
     for (sent, verdict) in told.chain(in_runs) {
         if accepted_at_once(sys, sent, &verdict, at, &mut tally)? {
@@ -65,11 +66,11 @@ pub(crate) fn apply_verdicts(
 }
 
 /// What a run says of the groups that were sent; of no more groups than were sent, however long it claims to be.
-fn applied<'s>(run: &Run, by_seq: &HashMap<u64, &'s Sent>) -> Vec<(&'s Sent, Verdict)> {
+fn applied<'s>(run: &Run, by_seq: &HashMap<u64, &'s Sent>) -> Vec<(&'s Sent, Cow<'static, Verdict>)> {
     let word = |at: u64| {
         let (seq, commit) = (run.seq.checked_add(at)?, run.commit.checked_add(at)?);
         let sent = by_seq.get(&seq).filter(|sent| !sent.void)?;
-        Some((*sent, Verdict::applied(sent.gid, seq, commit)))
+        Some((*sent, Cow::Owned(Verdict::applied(sent.gid, seq, commit))))
     };
     (0..run.count.min(by_seq.len() as u64)).filter_map(word).collect()
 }

@@ -51,7 +51,7 @@ impl Pull<'_> {
             page.fill(view, tenant, &ask)?;
         }
         if plant::on(Bug::CommitSkipped) && page.part.is_none() {
-            (page.at, page.chain) = (head.n, head.chain.first_chunk().copied().unwrap_or_default());
+            (page.at, page.chain) = (head.n, Cursor::quarter(&head.chain));
         }
         let acked = match slot {
             Some(slot) => {

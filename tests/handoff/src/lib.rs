@@ -40,4 +40,10 @@ seats! {
     waits_first
     /// Planted: hands the seat over without a word.
     gives_silently
+    /// Planted: leaves a seat that refuses without a word.
+    leaves_unseen
+    /// Planted: turns nobody away who waits when it begins to refuse.
+    forgets_waiting
+    /// Planted: goes on while it refuses.
+    goes_on
 }

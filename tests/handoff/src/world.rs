@@ -41,6 +41,48 @@ impl World {
         assert_eq!(world.write(9), Err(Error::Closed));
     }
 
+    /// Writers beside one who suspends and resumes. Whoever is turned away has written nothing, whoever is not has
+    /// written once, and while the writer is out nothing is written at all.
+    pub fn run_suspended() {
+        let world = Arc::new(Self { seat: Seat::new(writer::Writer::default()), disk: Mutex::new(Vec::new()) });
+        let mut threads = Vec::new();
+        for who in 0..3 {
+            let world = Arc::clone(&world);
+            threads.push(shuttle::thread::spawn(move || {
+                for n in 0..2 {
+                    let id = who * 2 + n;
+                    let done = if who == 2 { world.write_alone(id) } else { world.write(id) };
+                    let times = world.disk.lock().unwrap().iter().filter(|there| **there == id).count();
+                    match done {
+                        Ok(()) => assert_eq!(times, 1, "what was acknowledged is there, once"),
+                        Err(Error::Suspended) => assert_eq!(times, 0, "what was turned away is not there"),
+                        Err(other) => panic!("{other:?}"),
+                    }
+                }
+            }));
+        }
+        for again in [true, false] {
+            assert_eq!(world.seat.suspended(), None);
+            world.seat.refuse().unwrap();
+            let writer = world.seat.clear(false).expect("whoever sits in it leaves").expect("it is not out yet");
+            assert!(writer.open.is_empty(), "it leaves between transactions");
+            assert_eq!(world.seat.suspended(), Some(false));
+            assert_eq!(world.seat.waiting(), 0, "nobody waits for a seat that admits nobody");
+            let before = world.disk.lock().unwrap().len();
+            shuttle::thread::yield_now();
+            assert_eq!(world.write(9), Err(Error::Suspended));
+            assert_eq!(world.disk.lock().unwrap().len(), before, "nothing is written while the writer is out");
+            // Suspending twice finds it out already.
+            if again {
+                world.seat.refuse().unwrap();
+                assert!(world.seat.clear(true).unwrap().is_none());
+            }
+            world.seat.admit_again(Some(*writer));
+        }
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_eq!(world.write(8), Ok(()), "it admits again");
+    }
+
     /// As `Database::write`.
     fn write(&self, id: usize) -> Result<(), Error> {
         let job = move |tx: &mut tx::Tx<'_>| {
@@ -63,7 +105,7 @@ impl World {
                 tx.open.push(id);
                 Ok(())
             })),
-            Entered::Done(_) => panic!("a seat without a writer"),
+            Entered::Done(done) => Err(done.expect_err("nobody runs it for us")),
         }
     }
 

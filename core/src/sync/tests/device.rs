@@ -282,6 +282,7 @@ impl Device {
     pub(super) fn check(&self, server: &dyn Server) {
         let truth = server.rows_at(self.at());
         let name = &self.name;
+        assert_eq!(self.db.check().unwrap(), Vec::<String>::new(), "{name}: what the file says of itself");
         self.system(|sys| {
             for table in self.schema.tables.values().filter(|table| !table.local_only) {
                 for id in ids(sys, &table.name, &truth)? {
