@@ -2,6 +2,7 @@
 
 pub mod background;
 pub mod clock;
+mod codec;
 mod driver;
 pub mod error;
 pub mod observe;

@@ -465,6 +465,30 @@ fn parameters_must_fit_the_statement() {
     assert_eq!(since(&bed), []);
 }
 
+/// Rule 18: what does not pack into one request is refused before COMMIT, not by the server later.
+#[test]
+fn a_group_that_no_request_could_carry_is_refused() {
+    let bed = bed();
+    let mut random = fastrand::Rng::with_seed(1);
+    let picture: Vec<Value> = (0..12)
+        .map(|_| Value::Text(std::iter::repeat_with(|| random.alphanumeric()).take(1_000_000).collect()))
+        .collect();
+    let write = |pictures: Vec<Value>| {
+        bed.db.write(move |tx| {
+            pictures
+                .into_iter()
+                .try_for_each(|picture| tx.insert("notes", [("title", text("p")), ("body", picture)]).map(drop))
+        })
+    };
+    let error = write(picture.clone()).unwrap_err();
+    assert!(matches!(error, Error::GroupTooLarge { what: "bytes when packed", .. }), "{error:?}");
+    assert_eq!(bed.counts(), (0, 0));
+    write(picture[..9].to_vec()).unwrap();
+    write(vec![text(&"written by a person ".repeat(50_000)); 12]).unwrap();
+    assert_eq!(bed.counts(), (21, 2));
+    bed.check();
+}
+
 /// I-61: what is wrong with a statement is told without the statement and its literals.
 #[test]
 fn an_error_of_sql_repeats_no_literal() {

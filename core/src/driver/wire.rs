@@ -10,8 +10,8 @@ use turnstone_protocol::wire::HelloAnswer;
 use turnstone_protocol::wire::{PREFIX, PullAnswer, PullRequest, PushAnswer};
 use turnstone_protocol::{Problem, limits};
 
+use crate::codec::{self, Encoding, Unpack};
 use crate::sync::Identity;
-use crate::transport::codec::{self, Encoding, Unpack};
 use crate::transport::{Method, Request, Response, Transport, TransportError, retry_after};
 
 /// The way to the server, shared by all requests of a store.

@@ -3,10 +3,11 @@
 use rusqlite::{CachedStatement, Connection, params};
 use turnstone_engine::oplog::Moment;
 use turnstone_protocol::Gid;
-use turnstone_protocol::limits::{GROUP_BYTES_MAX, GROUP_OPS_MAX};
+use turnstone_protocol::limits::{GROUP_BYTES_MAX, GROUP_OPS_MAX, REQUEST_PACKED_BYTES_MAX};
 use turnstone_protocol::plant::{self, Bug};
 
 use super::writer::{Setup, State};
+use crate::codec::Packer;
 use crate::error::Error;
 
 /// Room kept for what sealing adds around the ops: ids, stamps, `after` with as many gids as are allowed.
@@ -130,6 +131,26 @@ impl Draft {
         self.ops += 1;
         self.bytes += state.body.len();
         Ok(number)
+    }
+
+    /// Refuses a group that no request could carry: one of pictures, say, that does not pack. Reads it only where it
+    /// would not fit as it is.
+    pub(crate) fn check_packed(&self, conn: &Connection) -> Result<(), Error> {
+        let max = REQUEST_PACKED_BYTES_MAX - ENVELOPE_BYTES;
+        if self.bytes + self.ops <= max {
+            return Ok(());
+        }
+        let mut bodies = conn.prepare_cached("SELECT body FROM _ts_ops WHERE op >= ?1 ORDER BY op")?;
+        let mut rows = bodies.query([self.first_op])?;
+        let mut packer = Packer::new();
+        while let Some(row) = rows.next()? {
+            packer.add(row.get_ref(0)?.as_bytes().map_err(|_| Error::Corrupt)?);
+        }
+        let found = packer.bytes();
+        if found > max {
+            return Err(Error::GroupTooLarge { what: "bytes when packed", found, max });
+        }
+        Ok(())
     }
 
     /// Counts again from the log, after part of the transaction was rolled back.

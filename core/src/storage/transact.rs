@@ -73,6 +73,7 @@ pub(crate) fn local<T>(
     tx.flush()?;
     let Tx { mut changes, draft, state, .. } = tx;
     if draft.ops > 0 {
+        draft.check_packed(conn)?;
         state.numbers.next_op = draft.next_op();
         state.numbers.next_grp = draft.grp() + 1;
         changes.ops += draft.ops as u64;

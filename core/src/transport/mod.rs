@@ -4,7 +4,6 @@
 //! redirects (they would carry a token elsewhere, and captive portals love them), no decompression
 //! (bodies are bounded while they expand, in `codec`).
 
-pub(crate) mod codec;
 #[cfg(feature = "http")]
 mod http;
 mod memory;

@@ -68,6 +68,43 @@ pub(crate) fn pack(body: &Bytes, encoding: Encoding) -> (Bytes, Encoding) {
     packed.map_or_else(|| (body.clone(), Encoding::Identity), |packed| (Bytes::from(packed), encoding))
 }
 
+/// Tells how large a body is once packed, without keeping it.
+pub(crate) struct Packer(Option<zstd::stream::write::Encoder<'static, Count>>, usize);
+
+/// Counts bytes.
+struct Count(usize);
+
+impl Packer {
+    /// Nothing yet.
+    pub(crate) fn new() -> Self {
+        Self(zstd::stream::write::Encoder::new(Count(0), ZSTD_LEVEL).ok(), 0)
+    }
+
+    /// Adds a part of the body.
+    pub(crate) fn add(&mut self, part: &[u8]) {
+        self.1 += part.len();
+        if self.0.as_mut().is_some_and(|packer| packer.write_all(part).is_err()) {
+            self.0 = None;
+        }
+    }
+
+    /// Bytes of it all: packed, or as it is where it cannot be packed.
+    pub(crate) fn bytes(self) -> usize {
+        self.0.and_then(|packer| packer.finish().ok()).map_or(self.1, |count| count.0)
+    }
+}
+
+impl Write for Count {
+    fn write(&mut self, part: &[u8]) -> std::io::Result<usize> {
+        self.0 += part.len();
+        Ok(part.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 fn gzip(body: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
     packer.write_all(body)?;
