@@ -22,33 +22,49 @@ struct Link {
 }
 
 /// What a group follows on.
-#[derive(Default)]
 pub(super) struct Earlier {
-    /// The undecided groups that wrote its rows, or rows its fields refer to, before it.
-    pub(super) gids: Vec<Gid>,
+    grp: i64,
+    before: BTreeSet<(i64, Gid)>,
     /// Whether there is one among them that is held back.
     pub(super) beside_held: bool,
 }
 
-/// What a group follows on.
-pub(super) fn undecided(sys: &SystemTx<'_>, grp: i64, first_op: i64, ops: i64) -> Result<Earlier, Error> {
-    let mut before = BTreeSet::new();
-    let mut held = false;
-    let mut found =
-        sys.conn().prepare_cached("SELECT prev, tbl, body FROM _ts_ops WHERE op >= ?1 AND op < ?2 ORDER BY op")?;
-    let mut rows = found.query([first_op, first_op + ops])?;
-    while let Some(row) = rows.next()? {
-        if let Some(prev) = row.get(0)? {
-            before.extend(predecessor(sys, grp, prev, &mut held)?);
+/// An op, as far as the log tells without reading it.
+pub(super) struct Written<'a> {
+    /// The op before it on its row.
+    pub(super) prev: Option<i64>,
+    pub(super) table: &'a str,
+    pub(super) body: &'a str,
+}
+
+impl Earlier {
+    /// Of a group whose ops follow.
+    pub(super) const fn of(grp: i64) -> Self {
+        Self { grp, before: BTreeSet::new(), beside_held: false }
+    }
+
+    /// Notes what an op of the group follows on.
+    pub(super) fn note(&mut self, sys: &SystemTx<'_>, op: Written<'_>) -> Result<(), Error> {
+        if let Some(prev) = op.prev {
+            self.follow(sys, prev)?;
         }
-        let table = row.get_ref(1)?.as_str().map_err(|_| Error::Corrupt)?;
-        for (target, id) in references(sys, table, row.get_ref(2)?.as_str().map_err(|_| Error::Corrupt)?)? {
+        for (target, id) in references(sys, op.table, op.body)? {
             if let Some((Some(head), _)) = sys.head(&target, &id)? {
-                before.extend(predecessor(sys, grp, head, &mut held)?);
+                self.follow(sys, head)?;
             }
         }
+        Ok(())
     }
-    Ok(Earlier { gids: before.into_iter().map(|(_, gid)| gid).collect(), beside_held: held })
+
+    fn follow(&mut self, sys: &SystemTx<'_>, op: i64) -> Result<(), Error> {
+        self.before.extend(predecessor(sys, self.grp, op, &mut self.beside_held)?);
+        Ok(())
+    }
+
+    /// The undecided groups that wrote its rows, or rows its fields refer to, before it.
+    pub(super) fn gids(&self) -> Vec<Gid> {
+        self.before.iter().map(|(_, gid)| *gid).collect()
+    }
 }
 
 /// The newest undecided group before `grp` along a row's ops, from `op` back. One that is held back or dead is passed

@@ -120,12 +120,12 @@ pub(super) struct Touch {
     pub(super) prev: Option<i64>,
 }
 
-/// The rows a group's ops change, in order.
-pub(super) fn touches(sys: &SystemTx<'_>, head: &Head) -> Result<Vec<Touch>, Error> {
+/// The rows that so many ops change, in order.
+pub(super) fn touches(sys: &SystemTx<'_>, first_op: i64, ops: i64) -> Result<Vec<Touch>, Error> {
     let mut found = sys
         .conn()
         .prepare_cached("SELECT op, tbl, row_id, prev FROM _ts_ops WHERE op >= ?1 AND op < ?2 ORDER BY op")?;
-    let rows = found.query_map([head.first_op, head.first_op + head.ops], |row| {
+    let rows = found.query_map([first_op, first_op + ops], |row| {
         Ok(Touch { op: row.get(0)?, table: row.get(1)?, id: row.get(2)?, prev: row.get(3)? })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

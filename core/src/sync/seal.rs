@@ -10,9 +10,9 @@ use turnstone_engine::oplog::{GroupState, Moment, Room, Stamper};
 use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::{Gid, Hlc, Incarnation, canonical, limits};
 
-use super::after::Earlier;
+use super::after::{Earlier, Written};
 use super::report::{Batch, Identity, SealInput, SealedGroup, Sent};
-use super::{after, log, park, position};
+use super::{log, park, position};
 use crate::error::Error;
 use crate::storage::{Key, SystemTx, states};
 
@@ -68,20 +68,23 @@ pub(crate) fn seal_batch(sys: &mut SystemTx<'_>, input: &SealInput) -> Result<Ba
                 batch.waits = true;
                 break 'batch;
             }
-            let after = match candidate.state {
-                GroupState::New => after::undecided(sys, candidate.grp, candidate.first_op, candidate.ops)?,
-                _ => Earlier::default(),
+            let mut after = Earlier::of(candidate.grp);
+            let bodies = match candidate.state {
+                GroupState::New => bodies(sys, &candidate, |op| after.note(sys, op))?,
+                state if state.is_void() => String::new(),
+                _ => bodies(sys, &candidate, |_| Ok(()))?,
             };
             // Written after what it builds on was held back: it waits with that.
             if after.beside_held && park::hold_new(sys, candidate.grp)? {
                 continue;
             }
-            let expected = ENVELOPE_BYTES + candidate.bytes + after.gids.len() * GID_BYTES;
-            if after.gids.len() > limits::GIDS_MAX || !room.take(expected) {
+            let gids = after.gids();
+            let expected = ENVELOPE_BYTES + candidate.bytes + gids.len() * GID_BYTES;
+            if gids.len() > limits::GIDS_MAX || !room.take(expected) {
                 batch.more = true;
                 break 'batch;
             }
-            let entry = sealer.entry(sys, candidate, &after.gids)?;
+            let entry = sealer.entry(sys, candidate, &gids, &bodies)?;
             batch.bytes += entry.body.len();
             batch.groups.push(entry);
         }
@@ -135,10 +138,15 @@ impl Sealer {
         Ok(Self { stamper, incarnation, next_seq, sealed: false })
     }
 
-    fn entry(&mut self, sys: &SystemTx<'_>, mut group: Candidate, after: &[Gid]) -> Result<SealedGroup, Error> {
-        let bodies = if group.state.is_void() { String::new() } else { bodies(sys, &group)? };
+    fn entry(
+        &mut self,
+        sys: &SystemTx<'_>,
+        mut group: Candidate,
+        after: &[Gid],
+        bodies: &str,
+    ) -> Result<SealedGroup, Error> {
         if group.state == GroupState::New {
-            self.seal(sys, &mut group, after, &bodies)?;
+            self.seal(sys, &mut group, after, bodies)?;
         } else {
             if plant::on(Bug::SealedAgain) {
                 group.hlc = Some(self.stamper.stamp(group.written, group.floor));
@@ -149,7 +157,7 @@ impl Sealer {
         }
         let seq = group.seq.ok_or(Error::Internal { what: "a sent group has no seq" })?;
         let void = group.state.is_void();
-        let body = if void { format!(r#"{{"seq":{seq},"void":"{}"}}"#, group.gid) } else { compose(&group, &bodies) };
+        let body = if void { format!(r#"{{"seq":{seq},"void":"{}"}}"#, group.gid) } else { compose(&group, bodies) };
         let sent = Sent { gid: group.gid, seq, incarnation: self.incarnation, grp: group.grp, void };
         Ok(SealedGroup { sent, body })
     }
@@ -190,17 +198,25 @@ impl Sealer {
     }
 }
 
-/// The frozen bodies of a group's ops, as the members of a JSON list.
-fn bodies(sys: &SystemTx<'_>, group: &Candidate) -> Result<String, Error> {
+/// The frozen bodies of a group's ops, as the members of a JSON list; `note` sees each on the way.
+fn bodies(
+    sys: &SystemTx<'_>,
+    group: &Candidate,
+    mut note: impl FnMut(Written<'_>) -> Result<(), Error>,
+) -> Result<String, Error> {
     let mut out = String::with_capacity(group.bytes + usize::try_from(group.ops).unwrap_or(0));
-    let mut found = sys.conn().prepare_cached("SELECT body FROM _ts_ops WHERE op >= ?1 AND op < ?2 ORDER BY op")?;
+    let mut found =
+        sys.conn().prepare_cached("SELECT body, prev, tbl FROM _ts_ops WHERE op >= ?1 AND op < ?2 ORDER BY op")?;
     let mut rows = found.query([group.first_op, group.first_op + group.ops])?;
     let mut count = 0;
     while let Some(row) = rows.next()? {
         if count > 0 {
             out.push(',');
         }
-        out.push_str(row.get_ref(0)?.as_str().map_err(|_| Error::Corrupt)?);
+        let text = |at: usize| row.get_ref(at)?.as_str().map_err(|_| Error::Corrupt);
+        let body = text(0)?;
+        out.push_str(body);
+        note(Written { prev: row.get(1)?, table: text(2)?, body })?;
         count += 1;
     }
     if count == group.ops { Ok(out) } else { Err(Error::Corrupt) }

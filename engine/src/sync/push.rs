@@ -214,7 +214,8 @@ impl Sync {
     fn send(&mut self, batch: Batch, now: Now, out: &mut Vec<Command>) {
         let flight = self.next_flight();
         let is_alone = self.push.sizing.is_searching() || self.is_small();
-        let pull = !batch.more && !is_alone && self.pull_could_start();
+        // Where the last page is applied while this batch is in flight, every second one brings a page back.
+        let pull = !is_alone && self.pull_could_start();
         if pull {
             // Still due: a push that hangs must not keep what others wrote from coming.
             self.pull.wanted = true;

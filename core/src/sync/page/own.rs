@@ -13,6 +13,9 @@ use crate::sync::log::{self, Head, Touch};
 use crate::sync::rows::known;
 use crate::sync::{letters, verdicts};
 
+/// The most ops of a run that are read in one look.
+const RUN_OPS_MAX: i64 = 10_000;
+
 impl Page {
     /// The group a commit was made by, if it is one of this device's.
     pub(super) fn own(&self, sys: &SystemTx<'_>, commit: &Commit) -> Result<Option<Head>, Error> {
@@ -32,7 +35,7 @@ impl Page {
         let heads = log::run(sys, first, run.count)?;
         let known = heads.len() as u64 == run.count
             && run.gids.as_deref() == Some(&*hash::gids(heads.iter().map(|head| &head.gid)));
-        if known {
+        if known && !self.promote_run(sys, &heads, first, run.n)? {
             for (head, n) in heads.iter().zip(run.n..) {
                 self.promote(sys, head, n)?;
             }
@@ -40,14 +43,68 @@ impl Page {
         Ok(known)
     }
 
+    /// The usual run: nobody's change builds on another of the run, and none was given up. Their ops are read in one
+    /// look, and the groups moved in one statement. False: nothing was changed, each is promoted by itself.
+    fn promote_run(&mut self, sys: &mut SystemTx<'_>, heads: &[Head], seq: u64, commit: u64) -> Result<bool, Error> {
+        let (Some(first), Some(last)) = (heads.first(), heads.last()) else { return Ok(true) };
+        let (from, ops) = (first.first_op, heads.iter().map(|head| head.ops).sum::<i64>());
+        if heads.iter().any(|head| !head.state.in_fold()) || last.first_op + last.ops - from != ops || ops > RUN_OPS_MAX
+        {
+            return Ok(false);
+        }
+        let touches = log::touches(sys, from, ops)?;
+        let parts: Vec<(&Head, &[Touch])> = heads
+            .iter()
+            .map_while(|head| {
+                let start = usize::try_from(head.first_op - from).ok()?;
+                Some((head, touches.get(start..start.checked_add(usize::try_from(head.ops).ok()?)?)?))
+            })
+            .collect();
+        let alone = |(head, touches): &(&Head, &[Touch])| {
+            touches.iter().all(|touch| touch.prev.is_none_or(|prev| prev < from || prev >= head.first_op))
+        };
+        if parts.len() != heads.len() || !parts.iter().all(alone) {
+            return Ok(false);
+        }
+        for ((head, touches), n) in parts.into_iter().zip(commit..) {
+            self.promote_ops(sys, head, touches, n)?;
+        }
+        let count = heads.len() as u64;
+        sys.conn()
+            .prepare_cached(
+                "UPDATE _ts_groups SET state = 3, commit_n = ?3 + (seq - ?1) WHERE seq >= ?1 AND seq < ?1 + ?2",
+            )?
+            .execute([seq.cast_signed(), count.cast_signed(), commit.cast_signed()])?;
+        Ok(true)
+    }
+
     /// A commit whose ops all took full effect: they become part of the base, whatever became of the group meanwhile.
     pub(super) fn promote(&mut self, sys: &mut SystemTx<'_>, head: &Head, commit: u64) -> Result<(), Error> {
-        for touch in log::touches(sys, head)? {
+        self.promote_ops(sys, head, &log::touches(sys, head.first_op, head.ops)?, commit)?;
+        if matches!(head.state, GroupState::Voiding | GroupState::Dead) {
+            letters::withdraw(sys, head, &mut self.rows)?;
+            self.withdrew = true;
+        }
+        sys.conn()
+            .prepare_cached("UPDATE _ts_groups SET state = 3, commit_n = ?2 WHERE grp = ?1")?
+            .execute(params![head.grp, commit.cast_signed()])?;
+        Ok(())
+    }
+
+    /// The rows' part of it, and the counts. The caller moves the group.
+    fn promote_ops(
+        &mut self,
+        sys: &mut SystemTx<'_>,
+        head: &Head,
+        touches: &[Touch],
+        commit: u64,
+    ) -> Result<(), Error> {
+        for touch in touches {
             let simple = head.state.in_fold()
                 && !self.direct.has_copies
                 && self.rows.get(&touch.table, &touch.id).is_none()
-                && oldest(sys, head, &touch)?;
-            if simple && promote_in_place(sys, &touch, commit)? {
+                && oldest(sys, head, touch)?;
+            if simple && promote_in_place(sys, touch, commit)? {
                 continue;
             }
             let table = known(sys.schema(), &touch.table)?;
@@ -55,17 +112,10 @@ impl Page {
             self.rows.load(sys, table, &touch.id)?.row.promote(commit, table, touch.op, &op);
         }
         self.report.settled += 1;
-        if matches!(head.state, GroupState::Voiding | GroupState::Dead) {
-            letters::withdraw(sys, head, &mut self.rows)?;
-            self.withdrew = true;
-        }
         if head.state.is_pending() {
             self.report.applied += 1;
             self.tally.settled(head.ops);
         }
-        sys.conn()
-            .prepare_cached("UPDATE _ts_groups SET state = 3, commit_n = ?2 WHERE grp = ?1")?
-            .execute(params![head.grp, commit.cast_signed()])?;
         Ok(())
     }
 
