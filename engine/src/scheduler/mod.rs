@@ -11,11 +11,13 @@
 //! - with work pending and the network up there is always a decision that leads on (I-18): a request under way, a
 //!   time, or a wish the operating system holds for us.
 
+mod attempts;
 mod breaker;
 mod conditions;
 mod debounce;
 mod decide;
 mod decision;
+mod inputs;
 mod plan;
 mod trace;
 

@@ -1,4 +1,5 @@
-//! The scheduler itself: what it remembers of time, and what it decides from it.
+//! The scheduler itself: what it remembers of time, what is due, and what waits. What it hears is in `inputs`, what
+//! comes of requests in `attempts`.
 
 use fastrand::Rng;
 
@@ -6,11 +7,8 @@ use super::breaker::Breaker;
 use super::conditions::Conditions;
 use super::debounce::Debounce;
 use super::decision::{Cause, Wake, Why};
-use super::{
-    DEBOUNCE_MS, DEBOUNCE_MS_MAX, DEBOUNCE_MS_MIN, OFFLINE_MS_BACKGROUND, OFFLINE_MS_FOREGROUND, POLL_MS,
-    RETRY_AFTER_MS_MAX, SPREAD_MS_MAX,
-};
-use crate::backoff::{self, Backoff};
+use super::{DEBOUNCE_MS, DEBOUNCE_MS_MAX, DEBOUNCE_MS_MIN, POLL_MS};
+use crate::backoff::Backoff;
 
 /// How a scheduler behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,27 +67,27 @@ pub struct Change {
 
 /// One thing's wait, and how often it failed in a row.
 #[derive(Debug, Clone, Copy, Default)]
-struct Timer {
-    wait: Option<Wake>,
-    backoff: Backoff,
+pub(super) struct Timer {
+    pub(super) wait: Option<Wake>,
+    pub(super) backoff: Backoff,
 }
 
 /// When to sync. See the module.
 #[derive(Debug)]
 pub struct Scheduler {
     pub(super) config: Config,
-    rng: Rng,
+    pub(super) rng: Rng,
     pub(super) conditions: Conditions,
     /// The network is said to be gone; believed until then.
     pub(super) offline: Option<Wake>,
     pub(super) debounce: Option<Debounce>,
     pub(super) poll_at_ms: Option<u64>,
-    timers: [Timer; 4],
+    pub(super) timers: [Timer; 4],
     pub(super) breaker: Breaker,
     /// Somebody asked for a sync and waits: what the device is like holds nothing back then.
     pub(super) is_asked: bool,
     /// The operating system took its time back; nothing starts until somebody comes.
-    is_paused: bool,
+    pub(super) is_paused: bool,
     /// The next pull brings everything there is.
     pub(super) is_bootstrap: bool,
     pub(super) cause: Cause,
@@ -114,179 +112,6 @@ impl Scheduler {
             cause: Cause::Opened,
         }
     }
-
-    // What happens to it.
-
-    /// A local write committed.
-    pub fn written(&mut self, now_ms: u64) {
-        self.debounce = Some(Debounce::after(self.debounce, self.config.debounce_ms, now_ms));
-    }
-
-    /// What was written leaves now: nothing waits for further writes any more.
-    pub const fn flushed(&mut self) {
-        self.debounce = None;
-    }
-
-    /// Somebody asks for a sync and waits, or the system gave time for one.
-    pub fn asked(&mut self, cause: Cause) {
-        self.is_asked = true;
-        self.cause = cause;
-        self.start_over();
-    }
-
-    /// The sync that was asked for is over.
-    pub const fn answered(&mut self) {
-        self.is_asked = false;
-    }
-
-    /// The system took its time back. In the background nothing starts by itself until somebody comes.
-    pub const fn expired(&mut self) {
-        self.is_asked = false;
-        self.is_paused = !self.conditions.foreground;
-    }
-
-    /// The server has news, so they say. Whoever was told so has a network.
-    pub const fn poked(&mut self) {
-        self.offline = None;
-        self.is_paused = false;
-        self.cause = Cause::Poked;
-    }
-
-    /// There is a new token.
-    pub fn token_changed(&mut self) {
-        let gate = self.timer(Part::Gate);
-        if gate.wait.is_some_and(|wait| matches!(wait.why, Why::SignIn)) {
-            gate.wait = None;
-        }
-        gate.backoff.succeeded();
-        self.cause = Cause::TokenChanged;
-    }
-
-    /// A hint about the network alone.
-    pub fn network(&mut self, up: bool, now_ms: u64) -> Change {
-        use super::conditions::Network;
-        let network = match (up, self.conditions.network) {
-            (false, _) => Network::Offline,
-            (true, Network::Offline) => Network::Unknown,
-            (true, known) => known,
-        };
-        let change = self.conditions(Conditions { network, validated: true, ..self.conditions }, now_ms);
-        // Said again, it still means: try.
-        if up { self.try_at_once(Cause::NetworkBack) } else { change }
-    }
-
-    /// What the device is like now.
-    pub fn conditions(&mut self, conditions: Conditions, now_ms: u64) -> Change {
-        let was = std::mem::replace(&mut self.conditions, conditions);
-        if conditions.is_offline() {
-            if self.offline.is_none() {
-                // A hint that can stick would stop syncing for ever.
-                let ms = if conditions.foreground { OFFLINE_MS_FOREGROUND } else { OFFLINE_MS_BACKGROUND };
-                self.offline = Some(Wake { at_ms: now_ms.saturating_add(ms), why: Why::Offline });
-            } else if let Some(offline) = &mut self.offline
-                && conditions.foreground
-            {
-                offline.at_ms = offline.at_ms.min(now_ms.saturating_add(OFFLINE_MS_FOREGROUND));
-            }
-        }
-        if conditions.foreground && !was.foreground {
-            if conditions.is_offline() {
-                self.is_paused = false;
-                self.shorten(now_ms);
-                return Change::default();
-            }
-            return self.try_at_once(Cause::Foreground);
-        }
-        if was.is_offline() && !conditions.is_offline() {
-            return self.try_at_once(Cause::NetworkBack);
-        }
-        if !conditions.foreground && was.foreground && self.debounce.is_some() {
-            self.cause = Cause::Leaving;
-            return Change { at_once: false, leaving: true };
-        }
-        Change::default()
-    }
-
-    /// The database has everything up to some point: pulls bring what is new. Or it has not.
-    pub const fn bootstrap(&mut self, is_bootstrap: bool) {
-        self.is_bootstrap = is_bootstrap;
-    }
-
-    /// Everything is synced: looks for news when it is time.
-    pub fn quiet(&mut self, now_ms: u64) {
-        if self.config.auto && self.poll_at_ms.is_none() {
-            self.poll_at_ms = self.config.poll_ms.map(|ms| now_ms.saturating_add(ms));
-        }
-    }
-
-    // What comes of attempts.
-
-    /// A server that works answered a request of the gate or a lane.
-    pub fn worked(&mut self, part: Part) {
-        self.timer(part).backoff.succeeded();
-        self.timer(Part::Gate).backoff.succeeded();
-        self.offline = None;
-        if part != Part::Gate {
-            // A hello says that somebody is there, not that work gets done.
-            self.breaker.worked();
-        }
-    }
-
-    /// A server that works refused something: it is there.
-    pub fn spoke(&mut self) {
-        self.breaker.worked();
-    }
-
-    /// A part starts its back-off over.
-    pub const fn reset(&mut self, part: Part) {
-        self.timer(part).backoff.succeeded();
-    }
-
-    /// A part cannot go on: it waits by its back-off.
-    pub fn fail(&mut self, part: Part, why: Why, now_ms: u64) {
-        let max_ms = self.delay_ms_max();
-        let mut backoff = self.timer(part).backoff;
-        let mut delay_ms = backoff.failed(&mut self.rng, max_ms);
-        self.timer(part).backoff = backoff;
-        if matches!(why, Why::Forbidden | Why::Refused) {
-            // Nothing short of a person or a release mends this.
-            delay_ms = self.rng.u64(backoff::DELAY_MS_MAX / 2..=backoff::DELAY_MS_MAX);
-        }
-        self.timer(part).wait = Some(Wake { at_ms: now_ms.saturating_add(delay_ms), why });
-    }
-
-    /// A part waits for so long, and for nothing shorter.
-    pub fn wait(&mut self, part: Part, ms: u64, why: Why, now_ms: u64) {
-        self.timer(part).wait = Some(Wake { at_ms: now_ms.saturating_add(ms), why });
-    }
-
-    /// Obeys a `Retry-After`: a little later than asked, so that a fleet does not come back as one. Says how long it
-    /// waits, which is what is worth remembering over a restart.
-    pub fn hold(&mut self, part: Part, ms: u64, now_ms: u64) -> u64 {
-        let ms = ms.min(RETRY_AFTER_MS_MAX);
-        let ms = ms.saturating_add(self.rng.u64(0..=(ms / 10).min(SPREAD_MS_MAX)));
-        self.resume_hold(part, ms, now_ms)
-    }
-
-    /// Waits for what is left of a `Retry-After`.
-    pub fn resume_hold(&mut self, part: Part, ms: u64, now_ms: u64) -> u64 {
-        let ms = ms.min(RETRY_AFTER_MS_MAX + SPREAD_MS_MAX);
-        self.wait(part, ms, Why::RetryAfter, now_ms);
-        ms
-    }
-
-    /// A part waits no longer.
-    pub const fn release(&mut self, part: Part) {
-        self.timer(part).wait = None;
-    }
-
-    /// A request ended in a server failure or a time-out. Says whether a pull is to find out if the server works.
-    pub fn server_failed(&mut self, is_push: bool, now_ms: u64) -> bool {
-        let max_ms = self.delay_ms_max();
-        self.breaker.failed(is_push, &mut self.rng, now_ms, max_ms) && is_push
-    }
-
-    // Time.
 
     /// Time passed: ends what is over, and says what that makes due.
     pub fn advance(&mut self, now_ms: u64) -> Due {
@@ -388,44 +213,7 @@ impl Scheduler {
         self.config.auto && self.conditions.foreground
     }
 
-    /// The longest back-off: where nobody looks on, a minute is nothing and the battery much.
-    const fn delay_ms_max(&self) -> u64 {
-        if self.conditions.foreground { backoff::DELAY_MS_MAX } else { backoff::DELAY_MS_MAX_BACKGROUND }
-    }
-
-    fn try_at_once(&mut self, cause: Cause) -> Change {
-        self.cause = cause;
-        self.start_over();
-        Change { at_once: true, leaving: false }
-    }
-
-    /// Ends every wait that was this device's own idea; what the server asked for is kept.
-    fn start_over(&mut self) {
-        self.offline = None;
-        self.is_paused = false;
-        self.breaker.half_open();
-        for timer in &mut self.timers {
-            timer.backoff.succeeded();
-            if timer.wait.is_some_and(|wait| wait.why != Why::RetryAfter) {
-                timer.wait = None;
-            }
-        }
-    }
-
-    /// Long waits of the background end with it.
-    fn shorten(&mut self, now_ms: u64) {
-        let latest_ms = now_ms.saturating_add(backoff::DELAY_MS_MAX);
-        for timer in &mut self.timers {
-            if let Some(wait) = &mut timer.wait
-                && !matches!(wait.why, Why::RetryAfter | Why::Upgrade)
-            {
-                wait.at_ms = wait.at_ms.min(latest_ms);
-            }
-        }
-        self.breaker.shorten(latest_ms);
-    }
-
-    const fn timer(&mut self, part: Part) -> &mut Timer {
+    pub(super) const fn timer(&mut self, part: Part) -> &mut Timer {
         match part {
             Part::Gate => &mut self.timers[0],
             Part::Push => &mut self.timers[1],
