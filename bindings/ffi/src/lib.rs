@@ -8,6 +8,7 @@
 //! - A call whose caller has gone away loses nothing: what it had begun ends by itself, and streams keep what was not
 //!   taken. What must end at once is told so: `cancel()`.
 
+mod background;
 mod buffer;
 mod error;
 mod fence;

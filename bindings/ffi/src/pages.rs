@@ -1,6 +1,6 @@
 //! The rows of a query page by page, all of one moment.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc, watch};
@@ -18,23 +18,28 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The rows of a query, page by page. Cancel it, or read it to its end.
 #[derive(uniffi::Object)]
 pub struct FfiPages {
-    pages: Mutex<mpsc::Receiver<Result<Vec<u8>, FfiError>>>,
+    pages: Mutex<mpsc::Receiver<Vec<u8>>>,
     /// A page that was taken for a caller who went away.
     kept: std::sync::Mutex<Option<Vec<u8>>>,
+    /// Why it ended before its last row.
+    broken: Arc<OnceLock<FfiError>>,
     cancelled: watch::Sender<bool>,
 }
 
 #[uniffi::export]
 impl FfiPages {
     /// The next page; none after the last one, or once it was cancelled. There is always a first page, which may be
-    /// empty: it names the columns.
+    /// empty: it names the columns. Where the rows end early it says why: never none.
     pub async fn next(self: Arc<Self>) -> Result<Option<Vec<u8>>, FfiError> {
         let pages = Arc::clone(&self);
         fence::listen("pages_next", async move {
             let mut waiting = pages.pages.lock().await;
             let mut kept = pages.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
             if kept.is_none() {
-                kept = waiting.recv().await.transpose()?;
+                kept = waiting.recv().await;
+            }
+            if let (None, Some(why)) = (&kept, pages.broken.get()) {
+                return Err(why.clone());
             }
             *pages.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = kept;
             Ok(())
@@ -61,8 +66,9 @@ impl FfiPages {
         bytes_max: u32,
     ) -> Result<Arc<Self>, FfiError> {
         let (sender, pages) = mpsc::channel(1);
-        let cancelled = watch::Sender::new(false);
-        let out = Out { sender, cancelled: cancelled.subscribe(), closing: store.closing.subscribe() };
+        let (cancelled, broken) = (watch::Sender::new(false), Arc::new(OnceLock::new()));
+        let out = Out { sender, cancelled: cancelled.subscribe(), leaving: store.leaving.subscribe() };
+        let tell = Arc::clone(&broken);
         let store = store.store.clone();
         let (rows_max, bytes_max) = (rows_max.max(1) as usize, bytes_max as usize);
         fence::runtime()?.spawn_blocking(move || {
@@ -74,19 +80,28 @@ impl FfiPages {
                         builder.push(buffer::raw_cell(row.get_ref(at)?)?)?;
                     }
                     if builder.rows() >= rows_max || builder.len() >= bytes_max {
-                        out.send(Ok(builder.take()))?;
+                        out.send(builder.take())?;
                         sent = true;
                     }
                 }
-                if builder.rows() > 0 || !sent { out.send(Ok(builder.finish())) } else { Ok(()) }
+                if builder.rows() > 0 || !sent { out.send(builder.finish()) } else { Ok(()) }
             });
-            if let Err(error) = done {
-                // Nobody may be left to hear it.
-                let _ = out.send(Err(error.into()));
+            if let Err(error) = done
+                && !*out.cancelled.borrow()
+            {
+                let _ = tell.set(match error {
+                    Error::Lost => unread(),
+                    error => error.into(),
+                });
             }
         });
-        Ok(Arc::new(Self { pages: Mutex::new(pages), kept: std::sync::Mutex::default(), cancelled }))
+        Ok(Arc::new(Self { pages: Mutex::new(pages), kept: std::sync::Mutex::default(), broken, cancelled }))
     }
+}
+
+fn unread() -> FfiError {
+    let text = "a page waited for a minute to be read, so the rest was given up: ask for the pages again";
+    FfiError::Retryable { code: "pages_unread".to_owned(), text: text.to_owned() }
 }
 
 impl Drop for FfiPages {
@@ -97,22 +112,24 @@ impl Drop for FfiPages {
 
 /// Where pages go.
 struct Out {
-    sender: mpsc::Sender<Result<Vec<u8>, FfiError>>,
+    sender: mpsc::Sender<Vec<u8>>,
     cancelled: watch::Receiver<bool>,
-    closing: watch::Receiver<bool>,
+    leaving: watch::Receiver<Option<Error>>,
 }
 
 impl Out {
     /// Hands a page over, or ends the query where nobody wants it any more.
-    fn send(&self, page: Result<Vec<u8>, FfiError>) -> Result<(), Error> {
-        let (mut cancelled, mut closing) = (self.cancelled.clone(), self.closing.clone());
+    fn send(&self, page: Vec<u8>) -> Result<(), Error> {
+        let (mut cancelled, mut leaving) = (self.cancelled.clone(), self.leaving.clone());
         let Ok(runtime) = fence::runtime() else { return Err(Error::Closed) };
         runtime.block_on(async {
             tokio::select! {
                 biased;
                 _ = cancelled.wait_for(|cancelled| *cancelled) => Err(Error::Closed),
-                _ = closing.wait_for(|closing| *closing) => Err(Error::Closed),
-                sent = self.sender.send_timeout(page, PATIENCE) => sent.map_err(|_| Error::Closed),
+                why = leaving.wait_for(Option::is_some) => {
+                    Err(why.ok().and_then(|why| why.clone()).unwrap_or(Error::Closed))
+                }
+                sent = self.sender.send_timeout(page, PATIENCE) => sent.map_err(|_| Error::Lost),
             }
         })
     }

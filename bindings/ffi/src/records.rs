@@ -2,6 +2,8 @@
 
 use turnstone::{DeadLetter, RowState, StateHash, Status, SyncReport, TokenReason};
 
+use crate::background::FfiDecision;
+
 /// What a write did.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
 pub struct FfiWritten {
@@ -82,6 +84,8 @@ pub struct FfiStatus {
     pub phase: FfiPhase,
     /// Whether the store has a server at all.
     pub has_remote: bool,
+    /// What happens next, and why.
+    pub next: FfiDecision,
 }
 
 /// What a sync did.
@@ -211,20 +215,14 @@ impl From<Status> for FfiStatus {
                 Phase::Stopped => FfiPhase::Stopped,
             },
             has_remote: status.has_remote,
+            next: status.next.into(),
         }
     }
 }
 
-/// `RetryAfter` as `retry_after`.
-fn word(name: &impl std::fmt::Debug) -> String {
-    let mut word = String::new();
-    for c in format!("{name:?}").chars() {
-        if c.is_ascii_uppercase() && !word.is_empty() {
-            word.push('_');
-        }
-        word.push(c.to_ascii_lowercase());
-    }
-    word
+/// The stable word of something that is told as a word, as it is written everywhere else.
+pub(crate) fn word(name: &impl serde::Serialize) -> String {
+    serde_json::to_value(name).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 impl From<SyncReport> for FfiSyncReport {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
-use turnstone::Store;
+use turnstone::{Error, Store};
 
 use crate::buffer::{self, Builder};
 use crate::error::FfiError;
@@ -24,8 +24,8 @@ const WRITERS_MAX: usize = 8;
 pub struct FfiStore {
     pub(crate) store: Store,
     pub(crate) writers: Arc<Semaphore>,
-    /// True once it closes: ends what reads or writes for a long time.
-    pub(crate) closing: watch::Sender<bool>,
+    /// Why it lets go of the file, suspended or closed, while it does: ends what reads or writes for a long time.
+    pub(crate) leaving: watch::Sender<Option<Error>>,
 }
 
 /// Ends the wait of one call. Cancelling before the call begins ends it too.
@@ -60,7 +60,7 @@ impl FfiStore {
             let store = open::open(options, hooks)?;
             log::info!(target: "turnstone", "opened a store");
             let writers = Arc::new(Semaphore::new(WRITERS_MAX));
-            Ok(Arc::new(Self { store, writers, closing: watch::Sender::new(false) }))
+            Ok(Arc::new(Self { store, writers, leaving: watch::Sender::new(None) }))
         })
         .await
     }
@@ -250,7 +250,7 @@ impl FfiStore {
     /// twice is fine.
     pub async fn shutdown(self: Arc<Self>) -> Result<(), FfiError> {
         fence::blocking("shutdown", move || {
-            self.closing.send_replace(true);
+            self.leaving.send_replace(Some(Error::Closed));
             Ok(self.store.close()?)
         })
         .await

@@ -18,7 +18,7 @@ use crate::value::{FfiChange, FfiValue, apply, values};
 
 /// How long a transaction waits for the app's next step.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How often it looks whether the store closes.
+/// How often it looks whether the store lets go of the file.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// A step, run inside the transaction.
@@ -87,7 +87,7 @@ impl FfiTransaction {
         let (asks, steps) = channel::<Ask>();
         let (seated, sits) = oneshot::channel();
         let (tell, ended) = oneshot::channel();
-        let closing = store.closing.subscribe();
+        let leaving = store.leaving.subscribe();
         let running = fence::runtime()?.spawn_blocking(move || {
             let _permit = permit;
             store.store.write(move |tx| {
@@ -101,8 +101,10 @@ impl FfiTransaction {
                         }
                         Ok(Ask::Commit) => return Ok(()),
                         Ok(Ask::Rollback) | Err(RecvTimeoutError::Disconnected) => return Err(Error::Lost),
-                        Err(RecvTimeoutError::Timeout) if *closing.borrow() => return Err(Error::Closed),
                         Err(RecvTimeoutError::Timeout) => waited += LOOK,
+                    }
+                    if let Some(why) = leaving.borrow().clone() {
+                        return Err(why);
                     }
                     if waited >= PATIENCE {
                         return Err(Error::Lost);

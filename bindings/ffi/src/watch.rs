@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use turnstone::{Error, RowStateWatch, StatusWatch, Watch};
+use turnstone::{Error, NextWakeWatch, RowStateWatch, StatusWatch, Watch};
 
+use crate::background::FfiNextWake;
 use crate::buffer;
 use crate::error::FfiError;
 use crate::fence;
@@ -149,6 +150,37 @@ impl FfiRowStateWatch {
     /// Ends it: a call that waits gives none.
     pub fn cancel(&self) -> Result<(), FfiError> {
         fence::quick("row_state_watch_cancel", || {
+            self.watch.close();
+            Ok(())
+        })
+    }
+}
+
+/// What happens next, and what the operating system is to hold: now, and again whenever it changes.
+#[derive(uniffi::Object)]
+pub struct FfiNextWakeWatch {
+    watch: NextWakeWatch,
+    kept: Kept<FfiNextWake>,
+}
+
+impl FfiNextWakeWatch {
+    pub(crate) fn new(watch: NextWakeWatch) -> Arc<Self> {
+        Arc::new(Self { watch, kept: Kept::new() })
+    }
+}
+
+#[uniffi::export]
+impl FfiNextWakeWatch {
+    /// Waits for what happens next; the first is there at once. None: it has ended.
+    pub async fn next(self: Arc<Self>) -> Result<Option<FfiNextWake>, FfiError> {
+        let watch = self.watch.clone();
+        let next = async move { Ok(watch.next().await.map(FfiNextWake::from)) };
+        self.kept.or_next("next_wake_watch_next", next).await
+    }
+
+    /// Ends it: a call that waits gives none.
+    pub fn cancel(&self) -> Result<(), FfiError> {
+        fence::quick("next_wake_watch_cancel", || {
             self.watch.close();
             Ok(())
         })

@@ -15,32 +15,7 @@ use crate::records::{FfiTokenReason, FfiWritten};
 use crate::store::FfiStore;
 use crate::value::{FfiChange, FfiField, FfiValue};
 
-pub(super) const SCHEMA: &str = r#"
-name = "notes"
-version = 1
-
-[tables.notes]
-delete = "edit_wins"
-fields.title = { type = "text", default = "" }
-fields.body = { type = "text", default = "" }
-fields.pinned = { type = "boolean", default = false }
-fields.views = { type = "integer", default = 0, merge = "counter" }
-fields.weight = { type = "real", nullable = true }
-fields.photo = { type = "bytes", nullable = true }
-fields.meta = { type = "json", nullable = true }
-
-[tables.strict]
-delete = "delete_wins"
-fields.name = { type = "text", default = "" }
-
-[tables.guarded]
-create = "reject"
-fields.name = { type = "text", default = "" }
-
-[tables.drafts]
-local_only = true
-fields.text = { type = "text", default = "" }
-"#;
+pub(super) const SCHEMA: &str = include_str!("../../../suite.toml");
 
 /// Waits for a call the way an app does: outside any runtime of ours.
 pub(super) fn wait<T>(call: impl Future<Output = T>) -> T {
@@ -151,9 +126,7 @@ pub(super) struct Device {
 
 impl Device {
     pub(super) fn offline() -> Self {
-        let folder = TempDir::new().unwrap();
-        let store = wait(FfiStore::open(options(&folder.path().join("app.db")), no_hooks())).unwrap();
-        Self { folder, store }
+        Self::opened(no_hooks(), |options| options)
     }
 
     pub(super) fn on(server: &TestServer) -> Self {
@@ -161,10 +134,15 @@ impl Device {
     }
 
     pub(super) fn with(server: &TestServer, tokens: Arc<dyn FfiTokenProvider>) -> Self {
+        Self::opened(FfiHooks { tokens: Some(tokens), transport: None }, |options| FfiOptions {
+            url: Some(server.url()),
+            ..options
+        })
+    }
+
+    pub(super) fn opened(hooks: FfiHooks, change: impl FnOnce(FfiOptions) -> FfiOptions) -> Self {
         let folder = TempDir::new().unwrap();
-        let options = FfiOptions { url: Some(server.url()), ..options(&folder.path().join("app.db")) };
-        let hooks = FfiHooks { tokens: Some(tokens), transport: None };
-        let store = wait(FfiStore::open(options, hooks)).unwrap();
+        let store = wait(FfiStore::open(change(options(&folder.path().join("app.db"))), hooks)).unwrap();
         Self { folder, store }
     }
 

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
+mod background;
 mod behaviours;
 mod buffers;
+mod golden;
 mod kit;
 mod panics;
 mod stores;

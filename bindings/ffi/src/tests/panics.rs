@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::kit::{Device, insert, no_hooks, options, wait};
+use crate::background::FfiRunReason;
 use crate::error::FfiError;
 use crate::hooks::log::{FfiLogLevel, set_log_sink};
 use crate::store::{FfiCancel, FfiStore};
@@ -15,6 +16,7 @@ const ALONE: &str = "TURNSTONE_PANICS_ALONE";
 fn exported() -> Vec<(String, String)> {
     let sources = [
         include_str!("../store.rs"),
+        include_str!("../background.rs"),
         include_str!("../transaction.rs"),
         include_str!("../watch.rs"),
         include_str!("../pages.rs"),
@@ -93,6 +95,14 @@ fn a_panic_is_internal_and_the_store_goes_on() {
     planted("token_changed", || device.store.token_changed());
     planted("network_changed", || device.store.network_changed(true));
     planted("poke", || device.store.poke());
+    planted("run_background", || wait(store().run_background(super::background::BUDGET, FfiRunReason::Scheduled)));
+    planted("expire", || device.store.expire());
+    planted("set_conditions", || device.store.set_conditions(super::background::IN_FRONT));
+    planted("next_wake", || device.store.next_wake());
+    planted("watch_next_wake", || wait(store().watch_next_wake()).map(drop));
+    planted("suspend_store", || wait(store().suspend_store()));
+    planted("resume_store", || wait(store().resume_store()));
+    wait(store().resume_store()).unwrap();
     planted("dead_letters", || wait(store().dead_letters()));
     planted("retry_dead_letter", || wait(store().retry_dead_letter(1)));
     planted("state_hash", || wait(store().state_hash()));
@@ -119,6 +129,9 @@ fn a_panic_is_internal_and_the_store_goes_on() {
     let row = wait(store().watch_row_state(text("notes"), id.clone())).unwrap();
     planted("row_state_watch_next", || wait(Arc::clone(&row).next()));
     planted("row_state_watch_cancel", || row.cancel());
+    let wake = wait(store().watch_next_wake()).unwrap();
+    planted("next_wake_watch_next", || wait(Arc::clone(&wake).next()));
+    planted("next_wake_watch_cancel", || wake.cancel());
 
     let tx = wait(store().begin()).unwrap();
     planted("transaction_apply", || wait(tx.clone().apply(vec![insert("never")])));

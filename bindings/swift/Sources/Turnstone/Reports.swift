@@ -67,6 +67,8 @@ public struct Status: Equatable, Sendable {
     public let phase: Phase
     /// Whether the store has a server at all.
     public let hasRemote: Bool
+    /// What happens next, and why.
+    public let next: Decision
 
     init(_ status: FfiStatus) {
         pendingGroups = Int(status.pendingGroups)
@@ -89,6 +91,7 @@ public struct Status: Equatable, Sendable {
         case .stopped: phase = .stopped
         }
         hasRemote = status.hasRemote
+        next = Decision(status.next)
     }
 }
 
@@ -179,4 +182,4 @@ public struct Identity: Equatable, Sendable {
     public let incarnation: String
 }
 
-private func date(_ ms: UInt64) -> Date { Date(timeIntervalSince1970: Double(ms) / 1000) }
+func date(_ ms: UInt64) -> Date { Date(timeIntervalSince1970: Double(ms) / 1000) }

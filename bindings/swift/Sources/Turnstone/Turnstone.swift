@@ -119,14 +119,54 @@ public final class Turnstone: Sendable {
         }
     }
 
+    /// Syncs in time that the operating system gave: one small push first, then everything else, until quiet or until
+    /// `budget` is spent. A sync that runs already serves it too; there is never more than one. What can go wrong with a
+    /// sync is an outcome, not an error. Cancelling the task is like `expire()`: the report still comes.
+    public func runBackground(budget: Budget, reason: RunReason) async throws -> BackgroundReport {
+        let (budget, reason) = (budget.ffi, reason.ffi)
+        return try await withTaskCancellationHandler {
+            BackgroundReport(try await translating { try await store.runBackground(budget: budget, reason: reason) })
+        } onCancel: {
+            expire()
+        }
+    }
+
+    /// Says that the operating system takes its time back. Returns at once; a background run ends within a second, and
+    /// nothing counts as a failed attempt. What a person who looks on waits for goes on.
+    public func expire() { signal { try store.expire() } }
+
+    /// Says what the device is like. A hint: it can start a sync and put one off, never stop it for good. Until it is
+    /// called, a person is taken to look on.
+    public func setConditions(_ conditions: Conditions) { signal { try store.setConditions(conditions: conditions.ffi) } }
+
+    /// What happens next and why, and what the operating system is to hold in case the process ends.
+    public var nextWake: NextWake { get throws { NextWake(try translating { try store.nextWake() }) } }
+
+    /// What happens next: now, and again whenever it changes. For hosts, which pass it on to the operating system.
+    public var nextWakes: Watching<NextWake> {
+        Watching { [store] in
+            let watch = try await store.watchNextWake()
+            return Source(next: { try await watch.next().map { NextWake($0) } }, cancel: { try? watch.cancel() })
+        }
+    }
+
+    /// Lets go of the database file before the system suspends the app: when it returns no lock is held and no thread takes
+    /// one, until `resume()`. Takes a second at most. Until then calls throw `TurnstoneError.retryable` with the code
+    /// `suspended`, open transactions are rolled back and watches wait. Nothing that was written is lost.
+    public func suspend() async throws { try await translating { try await store.suspendStore() } }
+
+    /// Takes the database file again after `suspend()`, and goes on where it was. `TurnstoneError.unavailable` with the code
+    /// `already_open` while another process has the file: it can be tried again.
+    public func resume() async throws { try await translating { try await store.resumeStore() } }
+
     /// Says that the app has a new token, or that somebody signed in.
-    public func tokenChanged() throws { try translating { try store.tokenChanged() } }
+    public func tokenChanged() { signal { try store.tokenChanged() } }
 
     /// Says whether there seems to be a network. A hint: it can start a sync and put one off, never stop it for good.
-    public func networkChanged(up: Bool) throws { try translating { try store.networkChanged(up: up) } }
+    public func networkChanged(up: Bool) { signal { try store.networkChanged(up: up) } }
 
     /// Says that the server has something new (a push notification, say).
-    public func poke() throws { try translating { try store.poke() } }
+    public func poke() { signal { try store.poke() } }
 
     /// Every refused change, oldest first.
     public func deadLetters() async throws -> [DeadLetter] {
@@ -160,3 +200,7 @@ public final class Turnstone: Sendable {
     /// `TurnstoneError.closed`; closing twice is fine.
     public func close() async throws { try await translating { try await store.shutdown() } }
 }
+
+/// Tells the store something. Where that fails the store has a fault of its own, which nobody who signals can do anything
+/// about.
+private func signal(_ tell: () throws -> Void) { try? tell() }

@@ -11,13 +11,15 @@ import TurnstoneFFI
         _ = try await a.insert("before")
         plantPanic(name: "checkpoint")
         #expect(await failure { try await a.store.checkpoint() }?.code == "panic")
-        plantPanic(name: "poke")
+        plantPanic(name: "totals")
         do {
-            try a.store.poke()
+            _ = try a.store.totals()
             Issue.record("no panic was seen")
         } catch let error as TurnstoneError {
             guard case .internal("panic", _) = error else { Issue.record("\(error)"); return }
         }
+        plantPanic(name: "expire")
+        a.store.expire()
         try await a.store.checkpoint()
         _ = try await a.insert("after")
         #expect(try await a.titles() == ["after", "before"])

@@ -50,9 +50,15 @@ final class Host: HTTPTransport, @unchecked Sendable {
     }
 }
 
-/// Never answers.
+/// Never answers, and says when it was called.
 struct Silent: HTTPTransport {
+    let called: AsyncStream<Void>
+    private let call: AsyncStream<Void>.Continuation
+
+    init() { (called, call) = AsyncStream.makeStream() }
+
     func exchange(_ request: HTTPRequest) async throws -> HTTPResponse {
+        call.yield()
         try await Task.sleep(for: .seconds(600))
         throw HTTPFailure.timeout
     }

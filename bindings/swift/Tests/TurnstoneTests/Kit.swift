@@ -3,33 +3,11 @@ import Testing
 
 @testable import Turnstone
 
+/// The folder of the repository.
+let repository = URL(fileURLWithPath: #filePath).appendingPathComponent("../../../../..").standardizedFileURL
+
 /// The schema of the suites.
-let schema = """
-    name = "notes"
-    version = 1
-
-    [tables.notes]
-    delete = "edit_wins"
-    fields.title = { type = "text", default = "" }
-    fields.body = { type = "text", default = "" }
-    fields.pinned = { type = "boolean", default = false }
-    fields.views = { type = "integer", default = 0, merge = "counter" }
-    fields.weight = { type = "real", nullable = true }
-    fields.photo = { type = "bytes", nullable = true }
-    fields.meta = { type = "json", nullable = true }
-
-    [tables.strict]
-    delete = "delete_wins"
-    fields.name = { type = "text", default = "" }
-
-    [tables.guarded]
-    create = "reject"
-    fields.name = { type = "text", default = "" }
-
-    [tables.drafts]
-    local_only = true
-    fields.text = { type = "text", default = "" }
-    """
+let schema = try! String(contentsOf: repository.appendingPathComponent("bindings/suite.toml"), encoding: .utf8)
 
 func folder() throws -> URL {
     let url = FileManager.default.temporaryDirectory.appendingPathComponent("turnstone-\(UUID().uuidString)")
@@ -106,9 +84,11 @@ struct Device {
     let store: Turnstone
     var path: String { Device.options(place).path }
 
-    init(_ remote: Remote? = nil, in place: URL? = nil) async throws {
+    init(_ remote: Remote? = nil, in place: URL? = nil, autoSync: Bool = false) async throws {
         self.place = try place ?? folder()
-        store = try await Turnstone.open(Device.options(self.place, remote))
+        var options = Device.options(self.place, remote)
+        options.autoSync = autoSync
+        store = try await Turnstone.open(options)
     }
 
     static func options(_ place: URL, _ remote: Remote? = nil) -> Options {

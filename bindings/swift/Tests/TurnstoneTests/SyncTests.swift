@@ -130,7 +130,7 @@ import Testing
         let error = await failure { try await a.store.sync() }
         guard case .authRequired("sync_auth", _)? = error else { Issue.record("\(String(describing: error))"); return }
         #expect(try await a.store.status().pendingGroups == 1)
-        try a.store.tokenChanged()
+        a.store.tokenChanged()
         try await a.store.sync()
         #expect(try await a.store.status().pendingGroups == 0)
         try await a.store.close()

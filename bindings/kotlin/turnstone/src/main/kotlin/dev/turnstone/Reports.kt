@@ -49,6 +49,7 @@ public enum class Phase { Idle, Connecting, Pushing, Pulling, Waiting, NeedsAuth
  * @property deadLetters refused changes that wait for a person.
  * @property lastErrorCode what went wrong last, a stable code; null once everything was synced again.
  * @property nextAttemptWhy why the next attempt is when it is: a stable word.
+ * @property next what happens next, and why.
  */
 public data class Status(
     val pendingGroups: Long,
@@ -63,6 +64,7 @@ public data class Status(
     val nextAttemptWhy: String?,
     val phase: Phase,
     val hasRemote: Boolean,
+    val next: Decision,
 )
 
 /**
@@ -146,6 +148,7 @@ internal fun FfiStatus.toApp(): Status = Status(
         FfiPhase.STOPPED -> Phase.Stopped
     },
     hasRemote = hasRemote,
+    next = next.toApp(),
 )
 
 internal fun FfiSyncReport.toApp(): SyncReport = SyncReport(

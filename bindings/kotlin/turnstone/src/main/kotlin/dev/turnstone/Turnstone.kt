@@ -13,6 +13,7 @@ import kotlinx.coroutines.flow.map
 import kotlinx.coroutines.flow.stateIn
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withContext
+import kotlin.coroutines.cancellation.CancellationException
 
 /**
  * A database on this device that syncs.
@@ -68,29 +69,21 @@ public class Turnstone private constructor(private val store: FfiStore) : AutoCl
     public suspend fun <T> query(sql: String, vararg params: Any?, map: (Row) -> T): List<T> = query(sql, *params).map(map)
 
     /** Runs a query whose rows come page by page, all of one moment. */
-    public fun pages(sql: String, vararg params: Any?, rowsMax: Int = 1_000): Flow<Rows> = flow {
-        val pages = translated { store.pages(sql, params.toValues(), rowsMax.toUInt(), PAGE_BYTES_MAX) }
-        try {
-            while (true) emit(Rows(translated { pages.next() } ?: break))
-        } finally {
-            translated { pages.cancel() }
-            pages.destroy()
-        }
-    }
+    public fun pages(sql: String, vararg params: Any?, rowsMax: Int = 1_000): Flow<Rows> = stream(
+        open = { store.pages(sql, params.toValues(), rowsMax.toUInt(), PAGE_BYTES_MAX) },
+        next = { pages -> pages.next()?.let(::Rows) },
+        cancel = { it.cancel() },
+    )
 
     /**
      * Watches a query: its rows now, and again after every commit that changes a table it reads. A collector that is slow
      * gets the newest rows. The flow ends when the store is closed.
      */
-    public fun watch(sql: String, vararg params: Any?): Flow<Rows> = flow {
-        val watch = translated { store.watch(sql, params.toValues()) }
-        try {
-            while (true) emit(Rows(translated { watch.next() } ?: break))
-        } finally {
-            translated { watch.cancel() }
-            watch.destroy()
-        }
-    }.conflate()
+    public fun watch(sql: String, vararg params: Any?): Flow<Rows> = stream(
+        open = { store.watch(sql, params.toValues()) },
+        next = { watch -> watch.next()?.let(::Rows) },
+        cancel = { it.cancel() },
+    ).conflate()
 
     /** Watches a query and makes something of each row. */
     public fun <T> watch(sql: String, vararg params: Any?, map: (Row) -> T): Flow<List<T>> =
@@ -100,29 +93,21 @@ public class Turnstone private constructor(private val store: FfiStore) : AutoCl
     public suspend fun rowState(table: String, id: String): RowState = translated { store.rowState(table, id) }.toApp()
 
     /** Where a row stands: now, and again whenever it changes. */
-    public fun watchRowState(table: String, id: String): Flow<RowState> = flow {
-        val watch = translated { store.watchRowState(table, id) }
-        try {
-            while (true) emit((translated { watch.next() } ?: break).toApp())
-        } finally {
-            translated { watch.cancel() }
-            watch.destroy()
-        }
-    }.conflate()
+    public fun watchRowState(table: String, id: String): Flow<RowState> = stream(
+        open = { store.watchRowState(table, id) },
+        next = { watch -> watch.next()?.toApp() },
+        cancel = { it.cancel() },
+    ).conflate()
 
     /** Where the store stands: how much waits, what went wrong, what happens next. */
     public suspend fun status(): Status = translated { store.status() }.toApp()
 
     /** Where the store stands: now, and again whenever it changes. */
-    public fun watchStatus(): Flow<Status> = flow {
-        val watch = translated { store.watchStatus() }
-        try {
-            while (true) emit((translated { watch.next() } ?: break).toApp())
-        } finally {
-            translated { watch.cancel() }
-            watch.destroy()
-        }
-    }.conflate()
+    public fun watchStatus(): Flow<Status> = stream(
+        open = { store.watchStatus() },
+        next = { watch -> watch.next()?.toApp() },
+        cancel = { it.cancel() },
+    ).conflate()
 
     /** Where the store stands, as a state that a screen can show at once. Read while somebody looks, and 5 seconds longer. */
     public suspend fun statusIn(scope: CoroutineScope): StateFlow<Status> =
@@ -151,6 +136,54 @@ public class Turnstone private constructor(private val store: FfiStore) : AutoCl
     /** Says that the server has something new (a push notification, say). */
     public fun poke(): Unit = translated { store.poke() }
 
+    /**
+     * Syncs in time that the operating system gave: one small push first, then everything else, until quiet or until
+     * [budget] is spent. A sync that runs already serves it too; there is never more than one. What can go wrong with a
+     * sync is an outcome, not an exception. Cancelling is like [expire].
+     */
+    public suspend fun runBackground(budget: Budget, reason: RunReason): BackgroundReport =
+        try {
+            translated { store.runBackground(budget.toFfi(), reason.toFfi()) }.toApp()
+        } catch (cancelled: CancellationException) {
+            expire()
+            throw cancelled
+        }
+
+    /**
+     * Says that the operating system takes its time back. Returns at once; a background run ends within a second, and
+     * nothing counts as a failed attempt. What a person who looks on waits for goes on.
+     */
+    public fun expire(): Unit = translated { store.expire() }
+
+    /**
+     * Says what the device is like. A hint: it can start a sync and put one off, never stop it for good. Until it is
+     * called, a person is taken to look on.
+     */
+    public fun setConditions(conditions: Conditions): Unit = translated { store.setConditions(conditions.toFfi()) }
+
+    /** What happens next and why, and what the operating system is to hold in case the process ends. */
+    public fun nextWake(): NextWake = translated { store.nextWake() }.toApp()
+
+    /** What happens next: now, and again whenever it changes. For hosts, which pass it on to the operating system. */
+    public val nextWakes: Flow<NextWake> = stream(
+        open = { store.watchNextWake() },
+        next = { watch -> watch.next()?.toApp() },
+        cancel = { it.cancel() },
+    ).conflate()
+
+    /**
+     * Lets go of the database file before the system suspends the app: when it returns no lock is held and no thread takes
+     * one, until [resumeStore]. Takes a second at most. Until then calls throw [TurnstoneException.Retryable] with the code
+     * `suspended`, open transactions are rolled back and flows wait. Nothing that was written is lost.
+     */
+    public suspend fun suspendStore(): Unit = withContext(NonCancellable) { translated { store.suspendStore() } }
+
+    /**
+     * Takes the database file again after [suspendStore], and goes on where it was. [TurnstoneException.Unavailable] with the
+     * code `already_open` while another process has the file: it can be tried again.
+     */
+    public suspend fun resumeStore(): Unit = withContext(NonCancellable) { translated { store.resumeStore() } }
+
     /** Every refused change, oldest first. */
     public suspend fun deadLetters(): List<DeadLetter> = translated { store.deadLetters() }.map { it.toApp() }
 
@@ -178,6 +211,21 @@ public class Turnstone private constructor(private val store: FfiStore) : AutoCl
 
     /** Like [shutdown], waiting on this thread: not for one that draws. */
     override fun close(): Unit = runBlocking { shutdown() }
+}
+
+/** What a source on the other side gives, until it gives nothing more or nobody collects. */
+private fun <S : AutoCloseable, T : Any> stream(
+    open: suspend () -> S,
+    next: suspend (S) -> T?,
+    cancel: (S) -> Unit,
+): Flow<T> = flow {
+    val source = translated { open() }
+    try {
+        while (true) emit(translated { next(source) } ?: break)
+    } finally {
+        translated { cancel(source) }
+        source.close()
+    }
 }
 
 private const val PAGE_BYTES_MAX: UInt = 1_048_576u

@@ -10,32 +10,7 @@ import java.nio.file.Files
 import kotlin.time.Duration.Companion.seconds
 
 /** The schema of the suites. */
-val SCHEMA: String = """
-    name = "notes"
-    version = 1
-
-    [tables.notes]
-    delete = "edit_wins"
-    fields.title = { type = "text", default = "" }
-    fields.body = { type = "text", default = "" }
-    fields.pinned = { type = "boolean", default = false }
-    fields.views = { type = "integer", default = 0, merge = "counter" }
-    fields.weight = { type = "real", nullable = true }
-    fields.photo = { type = "bytes", nullable = true }
-    fields.meta = { type = "json", nullable = true }
-
-    [tables.strict]
-    delete = "delete_wins"
-    fields.name = { type = "text", default = "" }
-
-    [tables.guarded]
-    create = "reject"
-    fields.name = { type = "text", default = "" }
-
-    [tables.drafts]
-    local_only = true
-    fields.text = { type = "text", default = "" }
-""".trimIndent()
+val SCHEMA: String = File(System.getProperty("turnstone.root"), "bindings/suite.toml").readText()
 
 /** Runs a test with a limit on its time. JUnit skips test methods that return something, so this returns nothing. */
 fun test(seconds: Int = 60, body: suspend () -> Unit): Unit = runBlocking { withTimeout(seconds.seconds) { body() } }
@@ -93,8 +68,8 @@ class Device private constructor(val folder: File, val store: Turnstone) : AutoC
     }
 
     companion object {
-        suspend fun open(remote: Remote? = null, folder: File = folder()): Device =
-            Device(folder, Turnstone.open(options(folder, remote)))
+        suspend fun open(remote: Remote? = null, folder: File = folder(), autoSync: Boolean = false): Device =
+            Device(folder, Turnstone.open(options(folder, remote).copy(autoSync = autoSync)))
 
         fun options(folder: File, remote: Remote? = null): Options =
             Options(File(folder, "app.db").path, SCHEMA, remote, durability = Durability.Process)

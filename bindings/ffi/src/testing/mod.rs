@@ -1,4 +1,12 @@
-//! Hooks for tests: panics planted in exported functions. Not part of a release.
+//! Hooks for tests: planted panics, golden vectors and traces. Not part of a release.
+
+mod replay;
+#[path = "../../../../protocol/tests/vectors/cases/mod.rs"]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "it is a test")]
+mod vectors;
+
+#[cfg(test)]
+pub(crate) use replay::{replay_trace, replay_vector};
 
 use std::sync::Mutex;
 

@@ -1,0 +1,106 @@
+import Foundation
+import Testing
+
+@testable import Turnstone
+
+@Suite struct BackgroundTests {
+    private let budget = Budget(time: .seconds(20))
+
+    @Test func a_background_run_pushes_and_reports() async throws {
+        let server = try TestServer()
+        let (a, b) = (try await Device(server.remote()), try await Device(server.remote()))
+        _ = try await b.insert("from b")
+        try await b.store.sync()
+        _ = try await a.insert("one")
+        _ = try await a.insert("two")
+        let report = try await a.store.runBackground(budget: budget, reason: .scheduled)
+        #expect(report.outcome == .done && report.stopped == .finished && report.code == nil)
+        #expect(report.sync.groupsPushed == 2 && report.sync.rowsPulled >= 1)
+        #expect(report.sync.bytesUp > 0 && report.sync.bytesDown > 0)
+        #expect(try await a.titles() == ["from b", "one", "two"])
+        try await a.store.close()
+        try await b.store.close()
+    }
+
+    @Test func a_run_out_of_budget_says_more_work() async throws {
+        let server = try TestServer()
+        let a = try await Device(server.remote())
+        for n in 0..<60 { _ = try await a.insert("\(n)") }
+        let little = Budget(time: .seconds(20), bytesMax: 1)
+        let report = try await a.store.runBackground(budget: little, reason: .leaving)
+        #expect(report.outcome == .moreWork && report.stopped == .bytesSpent)
+        #expect(try await a.store.runBackground(budget: budget, reason: .leaving).outcome == .done)
+        #expect(try await a.store.status().pendingGroups == 0)
+        try await a.store.close()
+    }
+
+    @Test func expire_ends_a_run_within_a_second() async throws {
+        let silent = Silent()
+        let a = try await Device(.custom(silent, tokens: Always(token: "token")))
+        _ = try await a.insert("kept")
+        let (store, budget) = (a.store, budget)
+        var calls = silent.called.makeAsyncIterator()
+        for isCancelled in [false, true] {
+            let run = Task { try await store.runBackground(budget: budget, reason: .poked) }
+            await calls.next()
+            let start = ContinuousClock.now
+            if isCancelled { run.cancel() } else { store.expire() }
+            let report = try await run.value
+            #expect(ContinuousClock.now - start < .seconds(1))
+            #expect(report.outcome == .moreWork && report.stopped == .expired)
+        }
+        #expect(try await a.store.status().lastErrorCode == nil, "nothing failed")
+        #expect(try await a.titles() == ["kept"])
+        try await a.store.close()
+    }
+
+    @Test func a_suspended_store_refuses_and_resumes() async throws {
+        let a = try await Device()
+        _ = try await a.insert("one")
+        try await a.store.suspend()
+        let refused = await failure { try await a.store.status() }
+        guard case .retryable("suspended", _)? = refused else { Issue.record("\(String(describing: refused))"); return }
+        #expect(await failure { try await a.insert("never") }?.code == "suspended")
+        // Another process may have it meanwhile.
+        let other = try await Turnstone.open(Device.options(a.place))
+        #expect(await failure { try await a.store.resume() }?.code == "already_open")
+        try await other.close()
+        try await a.store.resume()
+        _ = try await a.insert("two")
+        #expect(try await a.titles() == ["one", "two"])
+        try await a.store.close()
+    }
+
+    @Test func next_wake_says_what_happens_next_and_why() async throws {
+        let alone = try await Device()
+        #expect(try alone.store.nextWake == NextWake(decision: .idle(why: "no_server"), wish: nil))
+        try await alone.store.close()
+        let server = try TestServer()
+        let a = try await Device(server.remote(), autoSync: true)
+        try await a.store.sync()
+        a.store.setConditions(Conditions(network: .offline))
+        _ = try await a.insert("written offline")
+        for try await next in a.store.nextWakes {
+            guard case .at(let at, "offline") = next.decision else { continue }
+            #expect(at > Date())
+            #expect(next.wish?.kind == .smallPush && next.wish?.network == .connected && next.wish?.batteryNotLow == false)
+            break
+        }
+        guard case .at(_, "offline") = try await a.store.status().next else { Issue.record("not said"); return }
+        try await a.store.close()
+    }
+
+    @Test func conditions_are_hints() async throws {
+        let server = try TestServer()
+        let a = try await Device(server.remote(), autoSync: true)
+        try await a.store.sync()
+        a.store.setConditions(Conditions(network: .offline))
+        _ = try await a.insert("one")
+        #expect(try await a.store.sync().groupsPushed == 1, "whoever asks is served all the same")
+        a.store.setConditions(Conditions(network: .offline))
+        _ = try await a.insert("two")
+        a.store.setConditions(Conditions(network: .unmetered))
+        for try await status in a.store.watchStatus() where status.pendingGroups == 0 { break }
+        try await a.store.close()
+    }
+}
