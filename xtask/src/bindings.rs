@@ -70,7 +70,33 @@ pub(crate) fn generate(places: &Places, language: &str) -> Result<(), String> {
     }
 }
 
+/// The modules with tests: the suite they are counted in, and their folder.
+const MODULES: [(&str, &str); 5] = [
+    ("kotlin", "turnstone"),
+    ("android", "host"),
+    ("android", "android"),
+    ("android-sample", "sample-state"),
+    ("android-sample", "sample-screens"),
+];
+
+/// The modules that are compiled and never run, with a class of each.
+const TYPE_CHECKED: [(&str, &str); 2] = [
+    ("android", "dev/turnstone/android/TurnstoneWorker.class"),
+    ("sample-app", "dev/turnstone/sample/MainActivity.class"),
+];
+
+/// Kotlin, and what of Android runs or compiles without it: one Maven build.
 fn kotlin(places: &Places) -> Tally {
+    let mut tally = maven(places);
+    if tally.is_skipped("kotlin") {
+        for suite in ["android", "android-sample"] {
+            tally.skip(suite, "it is built with the Kotlin suite, which was skipped");
+        }
+    }
+    tally
+}
+
+fn maven(places: &Places) -> Tally {
     let mut tally = Tally::default();
     if !launch::exists("mvn", &["--version"]) {
         tally.skip("kotlin", "Maven is not installed (Debian: apt-get install maven default-jdk-headless)");
@@ -80,20 +106,39 @@ fn kotlin(places: &Places) -> Tally {
         tally.fail(format!("kotlin ({reason})"));
         return tally;
     }
-    let reports = places.built.join("kotlin-build/turnstone/surefire-reports");
-    // Reports of an earlier run would be counted as this one's.
-    let _ = std::fs::remove_dir_all(&reports);
+    let built = places.built.join("kotlin-build");
+    for (_, module) in MODULES {
+        // What an earlier run left would be counted as this one's.
+        let _ = std::fs::remove_dir_all(built.join(module).join("surefire-reports"));
+    }
+    for (module, _) in TYPE_CHECKED {
+        let _ = std::fs::remove_dir_all(built.join(module).join("classes"));
+    }
     let mut command = Command::new("mvn");
-    command.current_dir(places.root.join("bindings/kotlin")).args(["-B", "-q", "-ntp", "test"]);
+    command.current_dir(places.root.join("bindings/kotlin")).args(["-B", "-q", "-ntp", "-fae", "test"]);
     command.arg(format!("-Dturnstone.built={}", places.built.display()));
     command.arg(format!("-Dturnstone.cargo={}", places.cargo.display()));
     let finished = launch::run(&mut command, LIMIT);
-    counted("kotlin", finished, &reports, &["Could not transfer artifact", "Could not find artifact", "UnknownHost"])
+    let is_done = finished.as_ref().is_ok_and(|finished| finished.success);
+    let mut tests = Tally::default();
+    for (suite, module) in MODULES {
+        let ran = junit::count(suite, &built.join(module).join("surefire-reports"));
+        if is_done && ran.passed + ran.failed + ran.skipped == 0 {
+            tests.fail(format!("{suite} ({module} ran no test)"));
+        }
+        tests.add(ran);
+    }
+    if is_done {
+        for (module, class) in TYPE_CHECKED {
+            let name = format!("android/typecheck::{module}");
+            if built.join(module).join("classes").join(class).is_file() { tests.pass(name) } else { tests.fail(name) }
+        }
+    }
+    counted("kotlin", finished, tests, &["Could not transfer artifact", "Could not find artifact", "UnknownHost"])
 }
 
-/// Counts what a suite reported. One that says it could not fetch what it stands on is skipped.
-pub(crate) fn counted(suite: &str, run: std::io::Result<Finished>, reports: &Path, unfetched: &[&str]) -> Tally {
-    let mut tally = junit::count(suite, reports);
+/// What a suite came to that reported this much. One that says it could not fetch what it stands on is skipped.
+pub(crate) fn counted(suite: &str, run: std::io::Result<Finished>, mut tally: Tally, unfetched: &[&str]) -> Tally {
     let finished = match run {
         Ok(finished) => finished,
         Err(error) => {

@@ -4,6 +4,7 @@
 //! decisions, that every feature called done names a test that ran. The last line they print is always
 //! `N passed, N failed, N skipped`.
 
+mod android;
 mod behaviours;
 mod bindings;
 mod build;

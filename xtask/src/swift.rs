@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::bindings::{self, Places};
-use crate::launch;
 use crate::tally::Tally;
+use crate::{junit, launch};
 
 pub(crate) fn run(places: &Places) -> Tally {
     let mut tally = Tally::default();
@@ -40,7 +40,7 @@ pub(crate) fn run(places: &Places) -> Tally {
         reports = reports.display(),
     );
     let finished = launch::run(&mut toolchain.command(&places.root, &script), bindings::LIMIT);
-    bindings::counted("swift", finished, &reports, &[])
+    bindings::counted("swift", finished, junit::count("swift", &reports), &[])
 }
 
 /// How Swift is reached.

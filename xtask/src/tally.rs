@@ -57,6 +57,12 @@ impl Tally {
         })
     }
 
+    /// Whether a test was skipped: it, or the suite before its slash.
+    pub(crate) fn is_skipped(&self, test: &str) -> bool {
+        let suite = test.split('/').next().unwrap_or(test);
+        self.skips.iter().filter_map(|line| line.split_once(": ")).any(|(name, _)| name == test || name == suite)
+    }
+
     pub(crate) fn is_good(&self, require_all: bool) -> bool {
         self.failed == 0 && self.passed > 0 && !(require_all && self.skipped > 0)
     }
@@ -98,6 +104,15 @@ mod tests {
         assert!(tally.is_good(false));
         assert!(!tally.is_good(true));
         assert_eq!(tally.counts(), "1 passed, 0 failed, 1 skipped");
+    }
+
+    #[test]
+    fn a_skipped_suite_skips_its_tests_and_no_others() {
+        let mut tally = Tally::default();
+        tally.skip("android", "no Maven");
+        tally.skip("swift/SyncTests::watch", "no network");
+        assert!(tally.is_skipped("android/WorkPlanTest::constraints") && tally.is_skipped("swift/SyncTests::watch"));
+        assert!(!tally.is_skipped("android-sample/ScreensTest::drawn") && !tally.is_skipped("swift/SyncTests::other"));
     }
 
     #[test]

@@ -18,7 +18,7 @@ fun test(seconds: Int = 60, body: suspend () -> Unit): Unit = runBlocking { with
 fun folder(): File = Files.createTempDirectory("turnstone").toFile().apply { deleteOnExit() }
 
 /** A real `turnstone serve` on loopback. It ends with this process. */
-class TestServer : AutoCloseable {
+class TestServer(schema: String = SCHEMA) : AutoCloseable {
     private val folder = folder()
     private val process: Process
     val url: String
@@ -26,10 +26,10 @@ class TestServer : AutoCloseable {
     private val command: String = System.getProperty("turnstone.command")
 
     init {
-        val schema = File(folder, "schema.toml").apply { writeText(SCHEMA) }
+        val file = File(folder, "schema.toml").apply { writeText(schema) }
         process = ProcessBuilder(
             command, "serve", "--dev", "--listen", "127.0.0.1:0", "--stop-with-stdin", "--json",
-            "--db", File(folder, "server.db").path, "--schema", schema.path,
+            "--db", File(folder, "server.db").path, "--schema", file.path,
         ).redirectError(ProcessBuilder.Redirect.INHERIT).start()
         val line = process.inputStream.bufferedReader().readLine() ?: error("the server did not start")
         val said = JsonFormat.parseToJsonElement(line).jsonObject

@@ -1,0 +1,178 @@
+package dev.turnstone.android
+
+import dev.turnstone.Conditions
+import dev.turnstone.Durability
+import dev.turnstone.HttpTransport
+import dev.turnstone.Network
+import dev.turnstone.NetworkNeed
+import dev.turnstone.Options
+import dev.turnstone.Remote
+import dev.turnstone.SCHEMA
+import dev.turnstone.SignInRequired
+import dev.turnstone.TestServer
+import dev.turnstone.Turnstone
+import dev.turnstone.TurnstoneException
+import dev.turnstone.folder
+import dev.turnstone.test
+import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.SupervisorJob
+import kotlinx.coroutines.async
+import kotlinx.coroutines.awaitCancellation
+import kotlinx.coroutines.cancel
+import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.channels.Channel
+import kotlinx.coroutines.coroutineScope
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertNull
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Test
+import java.io.File
+import java.net.ServerSocket
+import java.util.concurrent.CopyOnWriteArrayList
+import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.seconds
+import kotlin.time.measureTime
+
+/** WorkManager as a list of what was asked of it. */
+private class Asked : WorkQueue {
+    val all = CopyOnWriteArrayList<String>()
+    val news = Channel<String>(Channel.UNLIMITED)
+    var lastOnce: OneOff? = null
+
+    override fun once(work: OneOff, existing: Existing) {
+        lastOnce = work
+        say("once $existing")
+    }
+
+    override fun cancelOnce() = say("cancel once")
+
+    override fun periodic(work: Periodic) = say("periodic ${work.every}")
+
+    override fun cancelPeriodic() = say("cancel periodic")
+
+    suspend fun until(wanted: String) {
+        while (news.receive() != wanted) Unit
+    }
+
+    private fun say(what: String) {
+        all += what
+        news.trySend(what)
+    }
+}
+
+private class Phone(remote: Remote?, autoSync: Boolean = true, failures: Int = 0) : AutoCloseable {
+    val asked = Asked()
+    private val scope = CoroutineScope(SupervisorJob() + Dispatchers.Default)
+    private var toFail = failures
+    val host = StoreHost(scope, asked, sdk = 34, nowMillis = System::currentTimeMillis, settle = 100.milliseconds) {
+        if (toFail-- > 0) throw TurnstoneException.StorageFull("disk_full", "full")
+        Turnstone.open(Options(File(folder(), "app.db").path, SCHEMA, remote, Durability.Process, autoSync = autoSync))
+    }
+
+    suspend fun write(title: String) {
+        host.store().write { insert("notes", "title" to title) }
+    }
+
+    override fun close() {
+        scope.cancel()
+    }
+}
+
+class StoreHostTest {
+    @Test
+    fun h7_what_cannot_be_sent_is_asked_of_the_system_in_time() = test {
+        val nowhere = ServerSocket(0).use { it.localPort }
+        Phone(Remote.Http("http://127.0.0.1:$nowhere", tokens = { "token" })).use { phone ->
+            phone.host.setConditions(Conditions(Network.Offline, foreground = false))
+            phone.write("kept")
+            phone.asked.until("once Replace")
+            assertEquals(NetworkNeed.Connected, phone.asked.lastOnce!!.network)
+            assertTrue("periodic 15m" in phone.asked.all)
+            phone.host.store().shutdown()
+        }
+    }
+
+    @Test
+    fun h7_a_worker_pushes_and_pulls_and_leaves_nothing_behind() = test {
+        TestServer().use { server ->
+            Phone(server.remote()).use { phone ->
+                phone.host.setConditions(Conditions(Network.Offline, foreground = false))
+                phone.write("by worker")
+                phone.asked.until("once Replace")
+                assertEquals(RunResult.Success, phone.host.run(isOnce = true))
+                assertEquals(0, phone.host.store().status().pendingGroups)
+                phone.host.store().shutdown()
+            }
+        }
+    }
+
+    @Test
+    fun h7_a_failed_run_asks_for_the_next_one_behind_itself_with_the_delay_of_the_core() = test {
+        val nowhere = ServerSocket(0).use { it.localPort }
+        Phone(Remote.Http("http://127.0.0.1:$nowhere", tokens = { "token" })).use { phone ->
+            phone.write("kept")
+            assertEquals(RunResult.Success, phone.host.run(isOnce = true), "no back-off of the system on top")
+            phone.asked.until("once Append")
+            val next = phone.asked.lastOnce!!
+            assertTrue(next.delay(System.currentTimeMillis()) > 0.seconds && !next.expedited, "$next")
+            phone.host.store().shutdown()
+        }
+    }
+
+    @Test
+    fun h10_a_stopped_worker_ends_within_a_second_and_nothing_counts_as_failed() = test {
+        val called = CompletableDeferred<Unit>()
+        val silent = HttpTransport {
+            called.complete(Unit)
+            awaitCancellation()
+        }
+        Phone(Remote.Custom(silent, tokens = { "token" }), autoSync = false).use { phone ->
+            phone.write("kept")
+            coroutineScope {
+                val worker = async(Dispatchers.Default) { phone.host.run(isOnce = true) }
+                called.await()
+                assertTrue(measureTime { worker.cancelAndJoin() } < 1.seconds)
+            }
+            val status = phone.host.store().status()
+            assertNull(status.lastErrorCode)
+            assertEquals(1, status.pendingGroups)
+            phone.host.store().shutdown()
+        }
+    }
+
+    @Test
+    fun nobody_signed_in_asks_for_no_run() = test {
+        TestServer().use { server ->
+            Phone(Remote.Http(server.url, tokens = { throw SignInRequired() })).use { phone ->
+                phone.write("kept")
+                assertEquals(RunResult.Success, phone.host.run(isOnce = true))
+                assertTrue(phone.asked.all.none { it == "once Append" }, "${phone.asked.all}")
+                phone.host.store().shutdown()
+            }
+        }
+    }
+
+    @Test
+    fun an_app_that_syncs_only_when_it_asks_has_nothing_registered() = test {
+        TestServer().use { server ->
+            Phone(server.remote(), autoSync = false).use { phone ->
+                phone.write("kept")
+                phone.asked.until("cancel periodic")
+                assertEquals(listOf("cancel once", "cancel periodic"), phone.asked.all.toList())
+                phone.host.store().shutdown()
+            }
+        }
+    }
+
+    @Test
+    fun a_store_that_does_not_open_is_tried_again_and_is_opened_once() = test {
+        Phone(null, failures = 1).use { phone ->
+            assertEquals(RunResult.Retry, phone.host.run(isOnce = false))
+            val stores = coroutineScope { List(8) { async(Dispatchers.Default) { phone.host.store() } }.map { it.await() } }
+            assertEquals(1, stores.distinct().size)
+            phone.host.store().shutdown()
+        }
+    }
+}
