@@ -1,6 +1,7 @@
 package dev.turnstone.android
 
 import dev.turnstone.Conditions
+import dev.turnstone.Decision
 import dev.turnstone.Durability
 import dev.turnstone.HttpTransport
 import dev.turnstone.Network
@@ -24,6 +25,8 @@ import kotlinx.coroutines.cancel
 import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.delay
+import kotlinx.coroutines.flow.first
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertTrue
@@ -139,6 +142,45 @@ class StoreHostTest {
             assertNull(status.lastErrorCode)
             assertEquals(1, status.pendingGroups)
             phone.host.store().shutdown()
+        }
+    }
+
+    @Test
+    fun a_wish_never_stops_the_worker_that_runs() = test {
+        val called = CompletableDeferred<Unit>()
+        val silent = HttpTransport {
+            called.complete(Unit)
+            awaitCancellation()
+        }
+        Phone(Remote.Custom(silent, tokens = { "token" })).use { phone ->
+            phone.host.setConditions(Conditions(Network.Metered, foreground = false))
+            phone.host.store()
+            phone.asked.until("periodic 15m")
+            val before = phone.asked.all.toList()
+            coroutineScope {
+                val worker = async(Dispatchers.Default) { phone.host.run(isOnce = true) }
+                called.await()
+                phone.write("while it runs")
+                // Five times as long as it takes to pass a wish on.
+                delay(500)
+                assertEquals(before, phone.asked.all.toList())
+                worker.cancelAndJoin()
+            }
+            phone.asked.until("once Replace")
+            phone.host.store().shutdown()
+        }
+    }
+
+    @Test
+    fun h2_h9_hints_reach_a_store_that_is_opened_later() = test {
+        Phone(Remote.Http("http://127.0.0.1:1", tokens = { "token" })).use { phone ->
+            phone.host.setConditions(Conditions(Network.Offline, foreground = false))
+            phone.write("kept")
+            val store = phone.host.store()
+            store.nextWakes.first { it.decision is Decision.Background }
+            phone.host.setConditions(Conditions(Network.Offline, foreground = true))
+            store.nextWakes.first { it.decision !is Decision.Background }
+            store.shutdown()
         }
     }
 
