@@ -13,7 +13,7 @@ CRASH ?=
 TARGET ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help check test bench demo crash kill fuzz sim sim-calibrate rust
+.PHONY: help check test bench demo crash kill fuzz sim sim-calibrate aar aar-check xcframework xcframework-check proofs sizes rust
 
 help: ## list these commands
 	@printf 'Turnstone. Needs a Rust toolchain (%s or newer) and a C compiler.\n\n' '$(RUST_MIN)'
@@ -44,6 +44,24 @@ crash: rust ## power loss, kill, I/O error, full disk at every step, for MINUTES
 
 kill: rust ## kill -9 of real clients and servers, with the account afterwards, for MINUTES (SEED= begins elsewhere)
 	@CARGO="$(CARGO)" tests/kill/run.sh $(MINUTES) $(or $(SEED),1)
+
+aar: rust ## build and verify the AAR (needs the Android NDK, cargo-ndk, Maven)
+	@$(XTASK) aar
+
+aar-check: rust ## assemble an AAR with a stand-in for the native libraries and verify it (needs no NDK)
+	@$(XTASK) aar-check
+
+xcframework: rust ## build and verify the XCFramework (needs macOS with Xcode)
+	@$(XTASK) xcframework
+
+xcframework-check: rust ## build the libraries for iOS on Linux, put an XCFramework together and verify it
+	@$(XTASK) xcframework-check
+
+proofs: rust ## compile for every Android and iOS target on Linux, link, verify, and write docs/proofs.md
+	@$(XTASK) proofs
+
+sizes: rust ## the library as it is shipped, with and without built-in HTTP, and what dominates
+	@$(XTASK) sizes
 
 # Coverage for libFuzzer. `--target` keeps it out of what runs at build time.
 FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

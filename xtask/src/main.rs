@@ -5,6 +5,7 @@
 //! `N passed, N failed, N skipped`.
 
 mod android;
+mod artifacts;
 mod behaviours;
 mod bindings;
 mod build;
@@ -24,10 +25,19 @@ use std::process::ExitCode;
 
 use suites::Scope;
 
-const USAGE: &str = "usage: xtask check | test | rules | kotlin | swift";
+const USAGE: &str = "usage: xtask check | test | rules | kotlin | swift | aar | aar-check | xcframework | xcframework-check | \
+                     proofs | sizes | verify FILE";
 
 fn main() -> ExitCode {
+    let file = std::env::args().nth(2);
     let scope = match std::env::args().nth(1).as_deref() {
+        Some("aar") => return told(artifacts::build_aar(&root())),
+        Some("xcframework") => return told(artifacts::build_xcframework(&root())),
+        Some("aar-check") => return reported(&artifacts::aar_check(&root())),
+        Some("xcframework-check") => return reported(&artifacts::xcframework_check(&root())),
+        Some("proofs") => return reported(&artifacts::proofs(&root())),
+        Some("sizes") => return told(artifacts::sizes(&root())),
+        Some("verify") => return told(file.ok_or(USAGE.to_owned()).and_then(|file| artifacts::verify(file.as_ref()))),
         Some("check") => Scope::Check,
         Some("test") => Scope::Everything,
         Some("rules") => Scope::Rules,
@@ -38,10 +48,24 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    reported(&suites::run(scope, &root()))
+}
+
+fn reported(tally: &tally::Tally) -> ExitCode {
     let require_all = std::env::var_os("REQUIRE_ALL").is_some_and(|value| value == "1");
-    let tally = suites::run(scope, &root());
     tally.report();
     if tally.is_good(require_all) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Nothing to count: it was done, or a sentence says why not.
+fn told(result: Result<(), String>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("{reason}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// The folder of the workspace: the one above this package.

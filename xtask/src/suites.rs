@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::artifacts;
 use crate::behaviours;
 use crate::bindings;
 use crate::build::{self, Targets, TestProgram};
@@ -48,6 +49,8 @@ pub(crate) fn run(scope: Scope, root: &Path) -> Tally {
             tally.add(behaviours::check(root, "bindings/ffi", &tally));
             tally.add(timed("kotlin", || bindings::suite("kotlin", root)));
             tally.add(timed("swift", || bindings::suite("swift", root)));
+            tally.add(timed("AAR", || artifacts::aar_check(root)));
+            tally.add(timed("Android and iOS", || artifacts::compiled(root)));
             tally.add(timed("doc tests", || doc_tests(root)));
             tally.add(timed("features", || features::check(root, &tally)));
         }

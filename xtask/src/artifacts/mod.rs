@@ -1,0 +1,23 @@
+//! What app developers get, and the verifiers that read it as a phone would.
+
+mod aar;
+mod breach;
+mod cross;
+mod elf;
+#[cfg(test)]
+mod fixtures;
+mod macho;
+mod packages;
+mod plist;
+mod proofs;
+mod release;
+mod sizes;
+mod slices;
+mod stand_in;
+mod xcframework;
+mod zip;
+
+pub(crate) use packages::{aar_check, compiled, verify, xcframework_check};
+pub(crate) use proofs::run as proofs;
+pub(crate) use release::{build_aar, build_xcframework};
+pub(crate) use sizes::run as sizes;

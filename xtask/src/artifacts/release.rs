@@ -1,0 +1,165 @@
+//! Building what apps get. Each needs the tools of a phone's maker, and says in a sentence which are missing.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::aar;
+use super::elf::{Abi, PAGE, SONAME};
+use super::packages;
+use super::slices;
+use super::xcframework::SLICES;
+use crate::bindings::Places;
+use crate::build;
+use crate::launch;
+
+/// What `make aar` needs and does not find.
+///
+/// # Errors
+/// The sentence.
+fn android_tools(has: &dyn Fn(&str) -> bool, ndk: Option<&str>) -> Result<(), String> {
+    let missing = match (has("cargo-ndk"), ndk, has("mvn")) {
+        (true, Some(_), true) => return Ok(()),
+        (false, ..) => "cargo-ndk (`cargo install cargo-ndk`)",
+        (_, None, _) => {
+            "the Android NDK r28 or newer (Android Studio's SDK manager installs it) with ANDROID_NDK_HOME set to it"
+        }
+        _ => "Maven (`apt-get install maven` or `brew install maven`)",
+    };
+    Err(format!("make aar needs {missing}; make aar-check checks everything but the native libraries without it"))
+}
+
+/// What `make xcframework` needs and does not find.
+///
+/// # Errors
+/// The sentence.
+fn apple_tools(has: &dyn Fn(&str) -> bool) -> Result<(), String> {
+    if has("xcodebuild") {
+        return Ok(());
+    }
+    Err("make xcframework needs macOS with Xcode 16 or newer (the App Store installs it); \
+         make xcframework-check builds and checks a proof of it on Linux"
+        .to_owned())
+}
+
+fn has(program: &str) -> bool {
+    let argument = if program == "xcodebuild" { "-version" } else { "--version" };
+    launch::exists(program, &[argument])
+}
+
+/// Builds the AAR: libraries by cargo-ndk, Kotlin from what they say of themselves, one file of it all, verified.
+///
+/// # Errors
+/// A sentence, or the broken rules.
+pub(crate) fn build_aar(root: &Path) -> Result<(), String> {
+    let ndk = std::env::var("ANDROID_NDK_HOME").ok();
+    android_tools(&has, ndk.as_deref())?;
+    let built = Places::new(root).built.with_file_name("android");
+    let jni = built.join("jni");
+    let mut cargo = build::cargo(root);
+    cargo.arg("ndk").args(Abi::ALL.iter().flat_map(|abi| ["--target", abi.folder()]));
+    cargo.args(["--platform", &aar::OLDEST_ANDROID.to_string(), "--output-dir"]).arg(&jni);
+    // Stripped below: what the library says of itself must be read first.
+    cargo.args([
+        "build",
+        "--locked",
+        "--package",
+        "turnstone-ffi",
+        "--profile",
+        "ship",
+        "--config",
+        "profile.ship.strip=false",
+    ]);
+    let flags = format!("-Clink-arg=-Wl,-z,max-page-size={PAGE} -Clink-arg=-Wl,-soname,{SONAME}");
+    step(cargo.env("RUSTFLAGS", flags), "cargo ndk")?;
+
+    let library = |abi: Abi| jni.join(abi.folder()).join(SONAME);
+    let mut bindgen = build::cargo(root);
+    bindgen.args(["run", "--quiet", "--locked", "--profile", "ci", "--package", "turnstone-bindgen", "--", "kotlin"]);
+    step(bindgen.arg(library(Abi::Arm64V8a)).arg(built.join("kotlin")), "turnstone-bindgen")?;
+    let mut maven = Command::new("mvn");
+    maven.current_dir(root.join("bindings/kotlin")).args(["-B", "-q", "-ntp", "compile"]);
+    step(maven.arg(format!("-Dturnstone.built={}", built.display())), "mvn compile")?;
+
+    let strip = strip_of_ndk(Path::new(&ndk.unwrap_or_default()))?;
+    let mut libraries = Vec::new();
+    for abi in Abi::ALL {
+        step(Command::new(&strip).arg("--strip-all").arg(library(abi)), "llvm-strip")?;
+        libraries.push((abi, slices::read(&library(abi))?));
+    }
+    let parts = packages::parts(root, packages::classes(&built.join("kotlin-build")), libraries)?;
+    let aar = aar::assemble(&parts)?;
+    slices::told(&aar::check(&aar, packages::BYTES_MAX_WITH_HTTP))?;
+    let to = built.join("turnstone.aar");
+    std::fs::write(&to, &aar).map_err(|error| format!("{}: {error}", to.display()))?;
+    println!("{}: {} bytes, sha256 {}", to.display(), aar.len(), super::zip::sha256(&aar));
+    Ok(())
+}
+
+fn strip_of_ndk(ndk: &Path) -> Result<std::path::PathBuf, String> {
+    let hosts = std::fs::read_dir(ndk.join("toolchains/llvm/prebuilt"))
+        .map_err(|error| format!("ANDROID_NDK_HOME: {error}"))?;
+    let mut strips = hosts.flatten().map(|host| host.path().join("bin/llvm-strip"));
+    strips.find(|strip| strip.is_file()).ok_or_else(|| "the NDK has no llvm-strip".to_owned())
+}
+
+/// Builds the XCFramework with Xcode's tools, verified.
+///
+/// # Errors
+/// A sentence, or the broken rules.
+pub(crate) fn build_xcframework(root: &Path) -> Result<(), String> {
+    apple_tools(&has)?;
+    let target_folder = Places::new(root).built.with_file_name("apple");
+    let mut built = slices::Built::new();
+    for target in SLICES.iter().flat_map(|slice| slice.targets) {
+        let mut cargo = build::cargo(root);
+        cargo.args([
+            "rustc",
+            "--locked",
+            "--package",
+            "turnstone-ffi",
+            "--crate-type",
+            "staticlib",
+            "--profile",
+            "ship",
+        ]);
+        cargo.args(["--no-default-features", "--target", target]).env("CARGO_TARGET_DIR", &target_folder);
+        // With link-time optimisation, members would hold bitcode that other linkers refuse.
+        cargo.env("CARGO_PROFILE_SHIP_LTO", "off").env("CARGO_PROFILE_SHIP_STRIP", "none");
+        step(cargo.env("IPHONEOS_DEPLOYMENT_TARGET", super::macho::OLDEST_IOS), target)?;
+        built.push((target, target_folder.join(target).join("ship/libturnstone_ffi.a")));
+    }
+    let to = target_folder.join("TurnstoneFFIHeaders.xcframework.zip");
+    let packed = slices::package(root, &built, &to)?;
+    println!("{}: {} bytes; checksum for Package.swift: {}", to.display(), packed.bytes, packed.sha256);
+    Ok(())
+}
+
+fn step(command: &mut Command, name: &str) -> Result<(), String> {
+    match launch::run_shown(command) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(format!("{name} failed, see above")),
+        Err(error) => Err(format!("{name}: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_said_in_a_sentence_that_says_what_to_install() {
+        let everything = |_: &str| true;
+        assert_eq!(android_tools(&everything, Some("/ndk")), Ok(()));
+        let no_ndk = android_tools(&everything, None).unwrap_err();
+        assert!(no_ndk.contains("NDK r28") && no_ndk.contains("ANDROID_NDK_HOME"), "{no_ndk}");
+        for (program, install) in [("cargo-ndk", "cargo install cargo-ndk"), ("mvn", "apt-get install maven")] {
+            let missing = android_tools(&|name| name != program, Some("/ndk")).unwrap_err();
+            assert!(missing.contains(install), "{missing}");
+            assert_eq!(missing.lines().count(), 1);
+        }
+        assert_eq!(apple_tools(&everything), Ok(()));
+        let no_xcode = apple_tools(&|_| false).unwrap_err();
+        assert!(no_xcode.contains("Xcode") && no_xcode.contains("xcframework-check"), "{no_xcode}");
+        assert_eq!(no_xcode.lines().count(), 1);
+    }
+}
