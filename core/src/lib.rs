@@ -14,6 +14,7 @@ mod store;
 mod sync;
 pub mod testing;
 pub mod transport;
+mod witness;
 
 pub use background::{BackgroundReport, Budget, Conditions, Decision, NextWake, RunOutcome, RunReason, Stopped};
 pub use clock::{Clock, Entropy};
@@ -26,3 +27,4 @@ pub use storage::{Durability, Tx, Written};
 pub use store::Store;
 pub use transport::{TokenError, TokenProvider, TokenReason, Transport};
 pub use turnstone_protocol::{Fields, Schema, Value};
+pub use witness::{Origin, Witness, WitnessError};

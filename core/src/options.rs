@@ -9,6 +9,7 @@ use turnstone_protocol::Schema;
 use crate::clock::{Clock, Entropy};
 use crate::storage::{Durability, OpenOptions};
 use crate::transport::{TokenProvider, Transport};
+use crate::witness::Witness;
 
 /// How a store is opened.
 #[derive(Debug, Clone)]
@@ -22,6 +23,17 @@ pub struct Options {
     pub(crate) poll: Option<Duration>,
     pub(crate) bounds: turnstone_engine::sync::Config,
     pub(crate) lent: Option<tokio::runtime::Handle>,
+    pub(crate) witness: Option<Kept>,
+}
+
+/// A witness that can be printed.
+#[derive(Clone)]
+pub(crate) struct Kept(pub(crate) Arc<dyn Witness>);
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Witness")
+    }
 }
 
 impl Options {
@@ -36,6 +48,7 @@ impl Options {
             poll: Some(Duration::from_secs(900)),
             bounds: turnstone_engine::sync::Config::default(),
             lent: None,
+            witness: None,
         }
     }
 
@@ -86,6 +99,12 @@ impl Options {
     /// The server to sync with. Without one the store works all the same, offline.
     pub fn remote(mut self, remote: Remote) -> Self {
         self.remote = Some(remote);
+        self
+    }
+
+    /// What tells a copy of the database from the one this device knows, before anything is sent.
+    pub fn witness(mut self, witness: impl Witness + 'static) -> Self {
+        self.witness = Some(Kept(Arc::new(witness)));
         self
     }
 

@@ -13,6 +13,7 @@ use crate::observe::{
 use crate::options::Options;
 use crate::report::{DeadLetter, StateHash, SyncReport};
 use crate::storage::{Database, Tx, Written, stored_schema};
+use crate::witness::{self, Origin};
 use crate::{Error, Row, Rows};
 
 /// A database on this device that syncs.
@@ -28,6 +29,7 @@ struct Shared {
     database: Database,
     hub: Arc<Hub>,
     driver: Driver,
+    origin: Origin,
     /// Suspending and resuming, one at a time.
     turning: Mutex<()>,
 }
@@ -42,8 +44,10 @@ impl Store {
     pub fn open(options: Options) -> Result<Self, Error> {
         let hub = Arc::new(Hub::new());
         let database = Database::open(&options.path, &options.schema, &options.storage)?;
+        let witness = options.witness.as_ref().map(|kept| &kept.0);
+        let origin = witness::examine(&database, witness, &options.storage.entropy)?;
         let driver = Driver::new(&options, database.clone(), Arc::clone(&hub))?;
-        let store = Self { shared: Arc::new(Shared { database, hub, driver, turning: Mutex::new(()) }) };
+        let store = Self { shared: Arc::new(Shared { database, hub, driver, origin, turning: Mutex::new(()) }) };
         store.listen();
         store.shared.driver.start()?;
         Ok(store)
@@ -311,6 +315,13 @@ impl Store {
     /// A typed error of the file.
     pub fn identity(&self) -> Result<(DeviceId, Incarnation), Error> {
         self.shared.database.identity()
+    }
+
+    /// Where the database came from, as its witness said when it was opened: whether it is a copy, or begins anew because
+    /// the one this device knew is gone.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.shared.origin
     }
 
     /// What syncing did since the store was opened, also in syncs that were stopped.

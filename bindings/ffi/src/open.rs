@@ -7,7 +7,10 @@ use std::time::Duration;
 use turnstone::{Durability, Options, Remote, Schema, Store};
 
 use crate::error::FfiError;
-use crate::hooks::{FfiHttpTransport, FfiTokenProvider, HostTokens, HostTransport};
+use crate::hooks::{
+    FfiHttpTransport, FfiKeyProvider, FfiPlatformScheduler, FfiTokenProvider, FfiWitness, HostTokens, HostTransport,
+    HostWitness, start_scheduler,
+};
 
 /// What an acknowledged write survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
@@ -52,12 +55,23 @@ pub struct FfiHooks {
     pub tokens: Option<Arc<dyn FfiTokenProvider>>,
     /// Moves requests instead of the built-in HTTP.
     pub transport: Option<Arc<dyn FfiHttpTransport>>,
+    /// Holds what is wished of the operating system.
+    pub scheduler: Option<Arc<dyn FfiPlatformScheduler>>,
+    /// Tells a copy of the database from the one this device knows.
+    pub witness: Option<Arc<dyn FfiWitness>>,
+    /// Gives the key of the database. Reserved: with one the store is refused.
+    pub keys: Option<Arc<dyn FfiKeyProvider>>,
 }
 
 /// Opens a store. Waits for the disk.
 pub(crate) fn open(given: FfiOptions, hooks: FfiHooks) -> Result<Store, FfiError> {
     let schema = Schema::parse(&given.schema)
         .map_err(|error| FfiError::InvalidArgument { code: "schema".to_owned(), text: error.to_string() })?;
+    if hooks.keys.is_some() {
+        let text = "encryption is not built yet: open the store without a key provider, or wait for a later release";
+        return Err(FfiError::invalid("no_encryption", text));
+    }
+    let (scheduler, witness) = (hooks.scheduler.clone(), hooks.witness.clone());
     let remote = remote(&given, hooks)?;
     let mut options = Options::new(&given.path, schema)
         .durability(match given.durability {
@@ -76,7 +90,14 @@ pub(crate) fn open(given: FfiOptions, hooks: FfiHooks) -> Result<Store, FfiError
     if let Some(remote) = remote {
         options = options.remote(remote);
     }
-    Ok(Store::open(options)?)
+    if let Some(witness) = witness {
+        options = options.witness(HostWitness(witness));
+    }
+    let store = Store::open(options)?;
+    if let Some(scheduler) = scheduler {
+        start_scheduler(&store, scheduler)?;
+    }
+    Ok(store)
 }
 
 fn remote(given: &FfiOptions, hooks: FfiHooks) -> Result<Option<Remote>, FfiError> {

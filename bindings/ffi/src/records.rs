@@ -1,6 +1,6 @@
 //! What calls answer with, beside rows.
 
-use turnstone::{DeadLetter, RowState, StateHash, Status, SyncReport, TokenReason};
+use turnstone::{DeadLetter, Origin, RowState, StateHash, Status, SyncReport, TokenReason};
 
 use crate::background::FfiDecision;
 
@@ -154,6 +154,33 @@ pub struct FfiIdentity {
     pub device: String,
     /// Its present life.
     pub incarnation: String,
+}
+
+/// Where a database came from, as its witness says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum FfiOrigin {
+    /// There is no witness, or it cannot be read.
+    Unknown,
+    /// The first opening.
+    New,
+    /// The database that this device knows.
+    Known,
+    /// A copy, from a backup or another device: it syncs under a new identity.
+    Copied,
+    /// This device knew another database, which is gone.
+    Lost,
+}
+
+impl From<Origin> for FfiOrigin {
+    fn from(origin: Origin) -> Self {
+        match origin {
+            Origin::New => Self::New,
+            Origin::Known => Self::Known,
+            Origin::Copied => Self::Copied,
+            Origin::Lost => Self::Lost,
+            _ => Self::Unknown,
+        }
+    }
 }
 
 /// Why a token is needed.

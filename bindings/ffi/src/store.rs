@@ -10,7 +10,9 @@ use crate::error::FfiError;
 use crate::fence;
 use crate::open::{self, FfiHooks, FfiOptions};
 use crate::pages::FfiPages;
-use crate::records::{FfiDeadLetter, FfiIdentity, FfiRowState, FfiStateHash, FfiStatus, FfiSyncReport, FfiWritten};
+use crate::records::{
+    FfiDeadLetter, FfiIdentity, FfiOrigin, FfiRowState, FfiStateHash, FfiStatus, FfiSyncReport, FfiWritten,
+};
 use crate::transaction::FfiTransaction;
 use crate::value::{FfiChange, FfiValue, apply, ids_from, ids_to, values};
 use crate::watch::{FfiRowStateWatch, FfiStatusWatch, FfiWatch};
@@ -234,6 +236,11 @@ impl FfiStore {
             Ok(FfiIdentity { device: device.to_string(), incarnation: incarnation.to_string() })
         })
         .await
+    }
+
+    /// Where the database came from, as its witness said when it was opened.
+    pub fn origin(&self) -> Result<FfiOrigin, FfiError> {
+        fence::quick("origin", || Ok(self.store.origin().into()))
     }
 
     /// What syncing did since the store was opened.

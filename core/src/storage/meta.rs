@@ -58,6 +58,8 @@ pub(crate) enum Key {
     LastError,
     /// When everything was last pushed and pulled, in ms since 1970. The driver.
     LastSyncedMs,
+    /// What the identity witness outside holds too. The store, at open.
+    Witness,
 }
 
 impl Key {
@@ -89,6 +91,7 @@ impl Key {
             Self::PullRetryAfterMs => "pull_retry_after_ms",
             Self::LastError => "last_error",
             Self::LastSyncedMs => "last_synced_ms",
+            Self::Witness => "witness",
         }
     }
 }

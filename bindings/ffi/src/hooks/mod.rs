@@ -1,13 +1,18 @@
-//! What an app gives the store: tokens, a way to the server, a place for logs.
+//! What an app gives the store: tokens, a way to the server, a place for logs, the system's scheduler, a witness.
 //!
 //! Each hook may fail, and a hook that throws something it must not is a failure too, never a panic. None is called
 //! while a lock is held.
 
 pub(crate) mod http;
 pub(crate) mod log;
+mod scheduler;
 mod token;
+mod witness;
 
+pub(crate) use self::log::FfiHookFailure;
 pub(crate) use http::{FfiHttpTransport, HostTransport};
+pub(crate) use scheduler::{FfiPlatformScheduler, start as start_scheduler};
 #[cfg(test)]
 pub(crate) use token::FfiTokenFailure;
 pub(crate) use token::{FfiTokenProvider, HostTokens};
+pub(crate) use witness::{FfiKeyProvider, FfiWitness, HostWitness};

@@ -1,6 +1,8 @@
-//! Hooks for tests: planted panics, golden vectors and traces. Not part of a release.
+//! For tests: planted panics, golden vectors and traces, a server inside the process. Not part of a release.
 
 mod replay;
+#[cfg(feature = "testing")]
+mod server;
 #[path = "../../../../protocol/tests/vectors/cases/mod.rs"]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "it is a test")]
 mod vectors;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
-use super::kit::{Device, TestServer, Tokens, insert, wait};
+use super::kit::{Device, TestServer, Tokens, insert, no_hooks, wait};
 use super::stores::code;
 use crate::background::{
     FfiBudget, FfiConditions, FfiDecision, FfiKind, FfiNetwork, FfiNetworkNeed, FfiNextWake, FfiOutcome, FfiRunReason,
@@ -24,7 +24,7 @@ pub(super) const IN_FRONT: FfiConditions = FfiConditions {
 
 /// A device that syncs by itself.
 fn auto(server: &TestServer) -> Device {
-    Device::opened(FfiHooks { tokens: Some(Tokens::good()), transport: None }, |options| FfiOptions {
+    Device::opened(FfiHooks { tokens: Some(Tokens::good()), ..no_hooks() }, |options| FfiOptions {
         url: Some(server.url()),
         auto_sync: true,
         ..options
@@ -76,7 +76,7 @@ fn a_run_out_of_budget_says_more_work() {
 #[expect(clippy::disallowed_methods, reason = "a worker beside the test, and how long ending takes")]
 fn expire_ends_a_run_within_a_second() {
     let (called, calls) = channel();
-    let hooks = FfiHooks { tokens: Some(Tokens::good()), transport: Some(Arc::new(Silent(called))) };
+    let hooks = FfiHooks { tokens: Some(Tokens::good()), transport: Some(Arc::new(Silent(called))), ..no_hooks() };
     let device = Device::opened(hooks, |options| options);
     device.insert("kept");
     let store = device.store.clone();

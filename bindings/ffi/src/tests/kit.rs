@@ -115,7 +115,7 @@ pub(super) fn options(path: &std::path::Path) -> FfiOptions {
 }
 
 pub(super) fn no_hooks() -> FfiHooks {
-    FfiHooks { tokens: None, transport: None }
+    FfiHooks { tokens: None, transport: None, scheduler: None, witness: None, keys: None }
 }
 
 /// A store in a folder of its own.
@@ -134,7 +134,7 @@ impl Device {
     }
 
     pub(super) fn with(server: &TestServer, tokens: Arc<dyn FfiTokenProvider>) -> Self {
-        Self::opened(FfiHooks { tokens: Some(tokens), transport: None }, |options| FfiOptions {
+        Self::opened(FfiHooks { tokens: Some(tokens), ..no_hooks() }, |options| FfiOptions {
             url: Some(server.url()),
             ..options
         })

@@ -6,6 +6,7 @@ mod background;
 mod behaviours;
 mod buffers;
 mod golden;
+mod hooks;
 mod kit;
 mod panics;
 mod stores;

@@ -107,6 +107,7 @@ fn a_panic_is_internal_and_the_store_goes_on() {
     planted("retry_dead_letter", || wait(store().retry_dead_letter(1)));
     planted("state_hash", || wait(store().state_hash()));
     planted("identity", || wait(store().identity()));
+    planted("origin", || device.store.origin());
     planted("totals", || device.store.totals());
     planted("checkpoint", || wait(store().checkpoint()));
     planted("shutdown", || wait(store().shutdown()));

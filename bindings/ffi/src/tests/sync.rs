@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::kit::{Device, TestServer, Tokens, insert, mint, options, wait};
+use super::kit::{Device, TestServer, Tokens, insert, mint, no_hooks, options, wait};
 use crate::error::FfiError;
 use crate::hooks::FfiTokenFailure;
 use crate::hooks::http::{FfiBody, FfiHeader, FfiHttpFailure, FfiHttpRequest, FfiHttpResponse, FfiHttpTransport};
@@ -77,7 +77,7 @@ fn a_cancelled_sync_ends_at_once() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let folder = tempfile::TempDir::new().unwrap();
     let url = Some(format!("http://{}", listener.local_addr().unwrap()));
-    let hooks = FfiHooks { tokens: Some(Tokens::good()), transport: None };
+    let hooks = FfiHooks { tokens: Some(Tokens::good()), ..no_hooks() };
     let store = wait(FfiStore::open(FfiOptions { url, ..options(&folder.path().join("app.db")) }, hooks)).unwrap();
     let cancel = FfiCancel::create().unwrap();
     let done = wait(async {
@@ -157,7 +157,7 @@ fn a_lost_answer_changes_nothing_twice() {
     let server = TestServer::start();
     let host = host(&server, 1);
     let folder = tempfile::TempDir::new().unwrap();
-    let hooks = FfiHooks { tokens: Some(Tokens::good()), transport: Some(host.clone()) };
+    let hooks = FfiHooks { tokens: Some(Tokens::good()), transport: Some(host.clone()), ..no_hooks() };
     let store = wait(FfiStore::open(options(&folder.path().join("app.db")), hooks)).unwrap();
     let text = |text: &str| text.to_owned();
     let count = FfiChange::Increment { table: text("notes"), id: text("n1"), field: text("views"), by: 5 };
@@ -179,7 +179,7 @@ fn a_transport_of_the_apps_own_carries_everything_also_as_files() {
     let host = host(&server, 0);
     let folder = tempfile::TempDir::new().unwrap();
     let options = FfiOptions { body_file_above: 100, ..options(&folder.path().join("app.db")) };
-    let hooks = FfiHooks { tokens: Some(Tokens::good()), transport: Some(host.clone()) };
+    let hooks = FfiHooks { tokens: Some(Tokens::good()), transport: Some(host.clone()), ..no_hooks() };
     let store = wait(FfiStore::open(options, hooks)).unwrap();
     wait(store.clone().write((0..200).map(|n| insert(&format!("note {n}"))).collect(), None)).unwrap();
     let mut synced = Err(FfiError::closed());

@@ -27,6 +27,9 @@ public enum class Durability {
  * @property valueBytesMax the largest value of one field; null: 1 MiB, which every server accepts.
  * @property autoSync whether it syncs by itself: 3 seconds after a write, at the start, after failures, and [pollEvery].
  * @property pollEvery how often to look for news while quiet; null: never.
+ * @property scheduler holds what the store wishes of the operating system.
+ * @property witness tells a copy of the database from the one this device knows, before anything is sent: see [Origin].
+ * @property keys reserved for encryption, which is not built yet: a store with one is refused.
  */
 public data class Options(
     val path: String,
@@ -38,6 +41,9 @@ public data class Options(
     val valueBytesMax: Long? = null,
     val autoSync: Boolean = false,
     val pollEvery: Duration? = 15.minutes,
+    val scheduler: PlatformScheduler? = null,
+    val witness: Witness? = null,
+    val keys: KeyProvider? = null,
 )
 
 /** The server a store syncs with. */
@@ -93,4 +99,7 @@ internal fun Options.toFfi(): FfiOptions {
 internal fun Options.hooks(): FfiHooks = FfiHooks(
     tokens = remote?.let { HostTokens(it.tokens) },
     transport = (remote as? Remote.Custom)?.let { HostHttp(it.transport) },
+    scheduler = scheduler?.let(::HostScheduler),
+    witness = witness?.let(::HostWitness),
+    keys = keys?.let(::HostKeys),
 )

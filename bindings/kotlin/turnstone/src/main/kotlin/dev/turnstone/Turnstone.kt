@@ -197,6 +197,9 @@ public class Turnstone private constructor(private val store: FfiStore) : AutoCl
     /** This installation, and its present life. */
     public suspend fun identity(): Identity = translated { store.identity() }.let { Identity(it.device, it.incarnation) }
 
+    /** Where the database came from, as its [Witness] said when it was opened. */
+    public fun origin(): Origin = translated { store.origin() }.toApp()
+
     /** What syncing did since the store was opened. */
     public fun totals(): SyncReport = translated { store.totals() }.toApp()
 
