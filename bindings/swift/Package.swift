@@ -7,7 +7,11 @@ import PackageDescription
 let package = Package(
     name: "Turnstone",
     platforms: [.iOS(.v15), .macOS(.v12)],
-    products: [.library(name: "Turnstone", targets: ["Turnstone"])],
+    products: [
+        .library(name: "Turnstone", targets: ["Turnstone"]),
+        // For the tests of apps. It needs the library for tests on hosts, never the one of a release.
+        .library(name: "TurnstoneTesting", targets: ["TurnstoneTesting"]),
+    ],
     targets: [
         .target(
             name: "TurnstoneFFIHeaders",
@@ -21,7 +25,14 @@ let package = Package(
             swiftSettings: [.swiftLanguageMode(.v5)]
         ),
         .target(name: "Turnstone", dependencies: ["TurnstoneFFI"]),
-        .testTarget(name: "TurnstoneTests", dependencies: ["Turnstone", "TurnstoneFFI"]),
+        .target(name: "TurnstoneTesting", dependencies: ["Turnstone", "TurnstoneFFI"]),
+        .testTarget(
+            name: "TurnstoneTests",
+            dependencies: ["Turnstone", "TurnstoneFFI"],
+            // Swift 6.0 on Linux: libswiftObservation names a function that no library has.
+            linkerSettings: [.unsafeFlags(["-Xlinker", "--allow-shlib-undefined"], .when(platforms: [.linux]))]
+        ),
+        .testTarget(name: "TurnstoneTestingTests", dependencies: ["Turnstone", "TurnstoneTesting"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -29,6 +29,12 @@ public struct Options: Sendable {
     public var autoSync: Bool
     /// How often to look for news while quiet, in seconds; nil: never.
     public var pollSeconds: Double?
+    /// Holds what the store wishes of the operating system.
+    public var scheduler: (any PlatformScheduler)?
+    /// Tells a copy of the database from the one this device knows, before anything is sent: see `Origin`.
+    public var witness: (any Witness)?
+    /// Reserved for encryption, which is not built yet: a store with one is refused.
+    public var keys: (any KeyProvider)?
 
     public init(
         path: String, schema: String, remote: Remote? = nil, durability: Durability = .power, appVersion: String? = nil,
@@ -89,7 +95,10 @@ extension Options {
     var hooks: FfiHooks {
         FfiHooks(
             tokens: remote.map { HostTokens(provider: $0.tokens) },
-            transport: (remote?.transport).map { HostHTTP(transport: $0) }
+            transport: (remote?.transport).map { HostHTTP(transport: $0) },
+            scheduler: scheduler.map { HostScheduler(scheduler: $0) },
+            witness: witness.map { HostWitness(witness: $0) },
+            keys: keys.map { HostKeys(keys: $0) }
         )
     }
 }

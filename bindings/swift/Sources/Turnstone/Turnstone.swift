@@ -190,6 +190,9 @@ public final class Turnstone: Sendable {
         return Identity(device: identity.device, incarnation: identity.incarnation)
     }
 
+    /// Where the database came from, as its `Witness` said when it was opened.
+    public var origin: Origin { get throws { Origin(try translating { try store.origin() }) } }
+
     /// What syncing did since the store was opened.
     public func totals() throws -> SyncReport { SyncReport(try translating { try store.totals() }) }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Observation
 import Testing
 
 @testable import Turnstone
@@ -59,6 +60,24 @@ import Testing
         while try await rows.next() != .synced {}
         while try await status.next()?.pendingGroups != 0 {}
         try await a.store.close()
+    }
+
+    @MainActor
+    @Test func a_status_model_follows_its_store() async throws {
+        let a = try await Device()
+        let model = StatusModel()
+        let (changes, tell) = AsyncStream<Void>.makeStream()
+        withObservationTracking {
+            _ = model.status
+        } onChange: {
+            tell.yield()
+        }
+        let following = Task { try await model.follow(a.store) }
+        for await _ in changes { break }
+        _ = try await a.insert("one")
+        while model.status?.pendingGroups != 1 { try await Task.sleep(for: .milliseconds(5)) }
+        try await a.store.close()
+        try await following.value
     }
 
     @Test func a_transaction_reads_what_it_wrote_and_is_atomic() async throws {
