@@ -38,8 +38,12 @@ pub enum Action {
     Truncate { packet: u16, keep: u16 },
     /// A captive portal answers a device's request with a page.
     Captive { packet: u16 },
-    /// A device's process dies; it starts again at its next action.
-    CrashDevice { device: u8 },
+    /// A device's process dies, or its power goes; it starts again at its next action.
+    CrashDevice {
+        device: u8,
+        #[serde(default)]
+        power: bool,
+    },
     /// A device dies at a storage step of what it does next, with power loss or without.
     CrashDeviceAt { device: u8, step: u8, power: bool },
     /// The server's process dies and starts again.
@@ -64,6 +68,20 @@ pub enum Action {
     Restore { device: u8 },
     /// Another tenant of the same server writes.
     Neighbour,
+    /// A push message says that there is news.
+    Poke { device: u8 },
+    /// The system takes the file from an app; it goes on at its next action.
+    Suspend { device: u8 },
+    /// The system gives an app time: so long, so many bytes.
+    Background { device: u8, ms: u32, bytes: Option<u16> },
+    /// It takes that time back.
+    Expire { device: u8 },
+    /// The system says what a device is like, rightly or not: each bit one of the conditions.
+    Conditions { device: u8, bits: u8 },
+    /// The server's disk fills or is freed.
+    ServerDisk { full: bool },
+    /// One storage call of the server fails.
+    ServerDiskError { step: u8 },
 }
 
 /// Draws a run from a seed.
@@ -80,13 +98,14 @@ fn one(rng: &mut fastrand::Rng, swarm: &Swarm) -> Action {
     let value = value(rng, swarm);
     match rng.u8(..100) {
         0..=7 => Action::Create { device, table: rng.u8(..), value },
-        8..=29 => Action::Set { device, row: rng.u16(..), field: rng.u8(..), value, by_sql: rng.u8(..4) == 0 },
-        30..=37 => Action::Add { device, row: rng.u16(..), by: rng.i64(-3..10) },
-        38..=40 => Action::Delete { device, row: rng.u16(..), by_sql: rng.bool() },
-        41..=45 => Action::Pair { device, value },
-        46 => Action::Settings { device, value },
-        47..=48 => Action::FailingWrite { device, row: rng.u16(..) },
-        49..=62 => Action::Sync { device },
+        8..=27 => Action::Set { device, row: rng.u16(..), field: rng.u8(..), value, by_sql: rng.u8(..4) == 0 },
+        28..=34 => Action::Add { device, row: rng.u16(..), by: rng.i64(-3..10) },
+        35..=42 => Action::Delete { device, row: rng.u16(..), by_sql: rng.bool() },
+        43..=46 => Action::Pair { device, value },
+        47 => Action::Settings { device, value },
+        48 => Action::FailingWrite { device, row: rng.u16(..) },
+        49..=59 => Action::Sync { device },
+        60..=62 => Action::Poke { device },
         63..=68 => Action::Pass { ms: rng.u32(..5_000) },
         69 => Action::Pass { ms: rng.u32(..120_000) },
         _ => Action::Deliver { packet: rng.u16(..) },
@@ -95,7 +114,7 @@ fn one(rng: &mut fastrand::Rng, swarm: &Swarm) -> Action {
 
 /// Few values, so that equal writes and A -> B -> A happen; now and then a fresh one.
 fn value(rng: &mut fastrand::Rng, swarm: &Swarm) -> i64 {
-    if rng.u8(..100) < swarm.equal_values { rng.i64(1..4) } else { rng.i64(10..1_000_000) }
+    if rng.u8(..100) < swarm.equal_values { rng.i64(1..=3) } else { rng.i64(10..1_000_000) }
 }
 
 fn fault(rng: &mut fastrand::Rng, swarm: &Swarm, device: u8) -> Option<Action> {
@@ -105,7 +124,7 @@ fn fault(rng: &mut fastrand::Rng, swarm: &Swarm, device: u8) -> Option<Action> {
         (swarm.duplicate, Action::Duplicate { packet }),
         (swarm.truncate, Action::Truncate { packet, keep: rng.u16(..) }),
         (swarm.captive, Action::Captive { packet }),
-        (swarm.crash_device, Action::CrashDevice { device }),
+        (swarm.crash_device, Action::CrashDevice { device, power: rng.bool() }),
         (swarm.crash_device_at, Action::CrashDeviceAt { device, step: rng.u8(..), power: rng.bool() }),
         (swarm.crash_server, Action::CrashServer),
         (swarm.crash_server_at, Action::CrashServerAt { step: rng.u8(..), power: rng.bool() }),
@@ -115,8 +134,12 @@ fn fault(rng: &mut fastrand::Rng, swarm: &Swarm, device: u8) -> Option<Action> {
         (swarm.partition, Action::Partition { device, cut: rng.bool() }),
         (swarm.expire_token, Action::ExpireToken { device }),
         (swarm.overload, Action::Overload { ms: rng.u32(..20_000) }),
-        (swarm.restore, if rng.u8(..3) > 0 { Action::Backup { device } } else { Action::Restore { device } }),
+        (swarm.restore, if rng.bool() { Action::Backup { device } } else { Action::Restore { device } }),
         (swarm.neighbour, Action::Neighbour),
+        (swarm.suspend, Action::Suspend { device }),
+        (swarm.background, background(rng, device)),
+        (swarm.conditions, Action::Conditions { device, bits: rng.u8(..) }),
+        (swarm.server_disk, server_disk(rng)),
     ];
     // One draw decides, so that adding a class changes no other class's rate.
     let mut dice = rng.u16(..1_000);
@@ -129,7 +152,23 @@ fn fault(rng: &mut fastrand::Rng, swarm: &Swarm, device: u8) -> Option<Action> {
     None
 }
 
-fn clock_jump(rng: &mut fastrand::Rng) -> i64 {
+fn background(rng: &mut fastrand::Rng, device: u8) -> Action {
+    let bytes = rng.bool().then(|| rng.u16(..4_000));
+    if rng.u8(..4) == 0 {
+        Action::Expire { device }
+    } else {
+        Action::Background { device, ms: rng.u32(..30_000), bytes }
+    }
+}
+
+fn server_disk(rng: &mut fastrand::Rng) -> Action {
+    match rng.u8(..3) {
+        0 => Action::ServerDisk { full: rng.bool() },
+        _ => Action::ServerDiskError { step: rng.u8(..) },
+    }
+}
+
+pub(crate) fn clock_jump(rng: &mut fastrand::Rng) -> i64 {
     const YEAR: i64 = 365 * 86_400_000;
     match rng.u8(..4) {
         0 => rng.i64(-10 * YEAR..10 * YEAR),

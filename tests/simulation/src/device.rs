@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 use turnstone::testing::inspect;
-use turnstone::{Clock, Entropy, Error, Options, Remote, Store, TokenError, TokenReason};
+use turnstone::{
+    Budget, Clock, Entropy, Error, Options, Remote, RunOutcome, RunReason, Store, TokenError, TokenReason,
+};
 use turnstone_engine::oplog::Moment;
 use turnstone_protocol::Gid;
 use turnstone_server::key::Key;
@@ -36,8 +38,8 @@ pub struct DeviceSetup {
     pub entries_max: usize,
     /// Rows in a page.
     pub rows_max: usize,
-    /// Looks for news this often.
-    pub poll_ms: u64,
+    /// Looks for news this often; none: only when it is asked.
+    pub poll_ms: Option<u64>,
     /// Its randomness.
     pub seed: u64,
 }
@@ -63,8 +65,20 @@ pub struct Attempt {
     pub ops: Arc<Mutex<Vec<ModelOp>>>,
     /// Where the device stood.
     pub position: u64,
-    /// The life of the process in which an error was returned; none: the process died in it.
+    /// The life of the process in which an error was returned, if it was that and never anything else.
     pub refused_in: Option<u64>,
+    /// Whether the process died in it once: it may have been saved then, whatever a repetition says.
+    pub may_be_saved: bool,
+}
+
+/// Time the system gave.
+pub struct Run {
+    /// What came of it, once something did.
+    pub told: Arc<Mutex<Option<RunOutcome>>>,
+    /// When it must be over, in world time, as long as its process lives and its file is not taken.
+    pub until_ms: u64,
+    /// How many groups there were when it began.
+    pub groups: usize,
 }
 
 /// Something that must show.
@@ -96,6 +110,10 @@ pub struct Device {
     pub lives: u64,
     /// Whether the crash to come takes the power too.
     pub crash_power: bool,
+    /// Whether the system has taken its file.
+    pub suspended: bool,
+    /// Runs in the background, of this life.
+    pub runs: Vec<Run>,
     /// The write under way when the process died or the disk failed.
     pub unsure: Option<Attempt>,
     /// What must show until the server's word has arrived.
@@ -108,6 +126,10 @@ pub struct Device {
     pub dated_ahead: bool,
     /// The boot in which it last moved its position.
     pub anchored_boot: Option<u64>,
+    /// Its life and the steps of its disk when it was last looked at.
+    pub looked_at: Option<(u64, u64)>,
+    /// The same, when everything in it was looked at.
+    pub searched_at: Option<(u64, u64)>,
     /// Why it could not open, if it could not.
     pub failed: Option<Error>,
     entropy: Entropy,
@@ -131,12 +153,16 @@ impl Device {
             origin: None,
             lives: 0,
             crash_power: false,
+            suspended: false,
+            runs: Vec::new(),
             unsure: None,
             expected: BTreeMap::new(),
             position: 0,
             backup: None,
             anchored_boot: None,
             dated_ahead: false,
+            looked_at: None,
+            searched_at: None,
             failed: None,
             entropy,
             net: net.clone(),
@@ -147,7 +173,7 @@ impl Device {
     /// Starts the app if it is not running. Returns whether it runs.
     pub fn start(&mut self, now_ms: u64) -> bool {
         if self.store.is_some() {
-            return true;
+            return self.resume();
         }
         let runtime =
             Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime of one thread");
@@ -171,6 +197,25 @@ impl Device {
                 false
             }
         }
+    }
+
+    /// Lets go of the file, as the system asks before it freezes an app.
+    pub fn suspend(&mut self) {
+        let let_go = self.with(Store::suspend);
+        self.suspended = let_go.is_some();
+        // A sync or a run under way is ended with it, and whoever waited is told so.
+        self.runs.clear();
+    }
+
+    fn resume(&mut self) -> bool {
+        if self.suspended {
+            if let Some(Err(error)) = self.with(Store::resume) {
+                self.failed = Some(error);
+                return false;
+            }
+            self.suspended = false;
+        }
+        true
     }
 
     fn options(&self, runtime: &Runtime, origin: Reading) -> Options {
@@ -198,7 +243,7 @@ impl Device {
             .clock(clock)
             .entropy(self.entropy.clone())
             .auto_sync(self.setup.auto)
-            .poll_every(Some(Duration::from_millis(self.setup.poll_ms)))
+            .poll_every(self.setup.poll_ms.map(Duration::from_millis))
             .batches(self.setup.entries_max, self.setup.rows_max)
             .on_one_thread(runtime.handle().clone())
             .remote(Remote::custom(Link::new(&self.net, self.setup.index), tokens))
@@ -213,6 +258,10 @@ impl Device {
 
     /// Lets the device live until `until_ms`, and at least until nothing in it can go on by itself.
     pub fn live_until(&mut self, until_ms: u64) -> u64 {
+        if self.suspended {
+            // A frozen process does nothing.
+            return until_ms;
+        }
         let Some(runtime) = &self.runtime else { return until_ms };
         let left = until_ms.saturating_sub(self.now_ms(until_ms)).max(1);
         runtime.block_on(rest(left));
@@ -224,6 +273,20 @@ impl Device {
         let (Some(store), Some(runtime)) = (&self.store, &self.runtime) else { return };
         let store = store.clone();
         drop(runtime.spawn(async move { drop(store.sync_now().await) }));
+    }
+
+    /// Gives it time in the background.
+    pub fn give_time(&mut self, ms: u64, bytes_max: Option<u64>, now_ms: u64, groups: usize) {
+        let (Some(store), Some(runtime)) = (&self.store, &self.runtime) else { return };
+        let told: Arc<Mutex<Option<RunOutcome>>> = Arc::default();
+        let (store, tells) = (store.clone(), Arc::clone(&told));
+        drop(runtime.spawn(async move {
+            let budget = Budget { time: Duration::from_millis(ms), bytes_max };
+            if let Ok(report) = store.run_background(budget, RunReason::Scheduled).await {
+                *tells.lock().unwrap_or_else(PoisonError::into_inner) = Some(report.outcome);
+            }
+        }));
+        self.runs.push(Run { told, until_ms: now_ms + ms + 1_000, groups });
     }
 
     /// Runs something inside the device's time.
@@ -246,6 +309,8 @@ impl Device {
         // Tasks first: they hold the store's parts, and must not run once more.
         self.runtime = None;
         self.store = None;
+        self.suspended = false;
+        self.runs.clear();
     }
 
     /// Where it stands.

@@ -103,6 +103,10 @@ fn replay(args: &Args, steps: usize) -> ExitCode {
         println!("seed {seed}: every promise holds");
         return ExitCode::SUCCESS;
     }
+    if args.has("--no-shrink") && args.has("--tell") {
+        let swarm = turnstone_simulation::swarm::Swarm::draw(seed);
+        run::tell(seed, &swarm, &turnstone_simulation::action::draw(seed, steps, &swarm));
+    }
     if !args.has("--no-shrink") {
         let (swarm, actions, short) = run::shrink(seed, steps, 1_500);
         println!("{swarm:?}");

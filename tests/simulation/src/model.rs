@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest, Sha256};
 use turnstone_protocol::Gid;
 
 /// A write, by its place in the model.
@@ -36,6 +37,22 @@ pub struct ModelOp {
     pub id: String,
     /// What it means.
     pub meaning: Meaning,
+}
+
+/// The rank of a change: its clock, its group, its place in the group.
+pub type Rank = (u64, Gid, usize);
+
+/// Who stands behind a row, whether it is there or a tombstone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ranks {
+    /// The commit its present life began with.
+    pub born: u64,
+    /// Its create.
+    pub create: Rank,
+    /// The change that stands in each field that was written.
+    pub fields: BTreeMap<String, Rank>,
+    /// The delete that took it away.
+    pub gone: Option<Rank>,
 }
 
 /// One acknowledged group.
@@ -77,6 +94,8 @@ pub struct Commit {
     pub hlc: u64,
     /// The server's wall clock then, in milliseconds.
     pub ms: u64,
+    /// Which incarnation sent it, with which seq.
+    pub from: (i64, i64),
 }
 
 /// A group the server refused for good.
@@ -86,6 +105,8 @@ pub struct Refused {
     pub gid: Gid,
     /// The last commit when it was refused.
     pub after: u64,
+    /// Which incarnation sent it, with which seq.
+    pub from: (i64, i64),
 }
 
 /// Everything the server says it decided.
@@ -141,6 +162,17 @@ pub struct TableRule {
     pub fields: BTreeMap<&'static str, Rule>,
 }
 
+/// How often one group may be held back.
+const FOLLOW_UPS: usize = 3;
+
+/// The key of the group that stands for one that is held back.
+fn follow_up(gid: Gid) -> Gid {
+    let digest = Sha256::new().chain_update(b"held back").chain_update(gid.0).finalize();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    Gid(bytes)
+}
+
 /// Everything the world was told was saved.
 #[derive(Debug, Default, Clone)]
 pub struct Model {
@@ -156,6 +188,12 @@ impl Model {
     pub fn acknowledge(&mut self, group: ModelGroup) -> WriteId {
         let id = self.groups.len();
         self.by_gid.insert(group.gid, id);
+        // A sent group that is held back goes on under a key that follows from its own.
+        let mut gid = group.gid;
+        for _ in 0..FOLLOW_UPS {
+            gid = follow_up(gid);
+            self.by_gid.insert(gid, id);
+        }
         self.groups.push(group);
         id
     }

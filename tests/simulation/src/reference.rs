@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use turnstone_protocol::Gid;
 
-use crate::model::{Commit, History, Meaning, Model, ModelOp, RowKey, Rule, Shown, TableRule, Violation, WriteId};
+use crate::model::{
+    Commit, History, Meaning, Model, ModelOp, Ranks, RowKey, Rule, Shown, TableRule, Violation, WriteId,
+};
 
 /// Who wrote something, and its rank.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +19,7 @@ struct Stamp {
     op: usize,
     commit: u64,
     group: WriteId,
+    from: (i64, i64),
 }
 
 impl Stamp {
@@ -55,6 +58,8 @@ pub struct Expected {
     pub rows: BTreeMap<RowKey, Shown>,
     /// The ops that had no effect because their row was deleted: group and place.
     pub lost: BTreeSet<(Gid, usize)>,
+    /// Who must stand behind every row, tombstones too.
+    pub ranks: BTreeMap<RowKey, Ranks>,
     /// What the history itself broke.
     pub violations: Vec<Violation>,
 }
@@ -73,6 +78,10 @@ pub fn play(
         play.check_refusals(history, commit.n);
     }
     for ((table, id), row) in play.rows {
+        let rank = |stamp: &Stamp| (stamp.hlc, stamp.gid, stamp.op);
+        let fields = row.fields.iter().map(|(field, (_, stamp))| ((*field).to_owned(), rank(stamp))).collect();
+        let ranks = Ranks { born: row.born, create: rank(&row.create), fields, gone: row.gone.as_ref().map(rank) };
+        play.done.ranks.insert((table.to_owned(), id.clone()), ranks);
         if row.gone.is_none() {
             let fields = &rules[table].fields;
             let shown = fields.keys().map(|field| {
@@ -105,7 +114,7 @@ impl Play<'_> {
         };
         self.check_clock(group, commit, sent.get(&commit.gid).copied());
         for (at, op) in self.model.groups[group].ops.clone().iter().enumerate() {
-            let stamp = Stamp { hlc: commit.hlc, gid: commit.gid, op: at, commit: commit.n, group };
+            let stamp = Stamp { hlc: commit.hlc, gid: commit.gid, op: at, commit: commit.n, group, from: commit.from };
             match self.apply(op, stamp) {
                 Ok(true) => drop(self.done.lost.insert((commit.gid, at))),
                 Ok(false) => {}
@@ -121,7 +130,11 @@ impl Play<'_> {
         for refused in history.refused.iter().filter(|refused| refused.after == n) {
             let Some(group) = self.model.find(refused.gid) else { continue };
             let before = self.rows.clone();
-            let stamp = Stamp { hlc: u64::MAX, gid: refused.gid, op: 0, commit: n + 1, group };
+            if self.model.groups[group].gid != refused.gid {
+                // It stands for one that was held back, which may have been applied: that is not the merge's affair.
+                continue;
+            }
+            let stamp = Stamp { hlc: u64::MAX, gid: refused.gid, op: 0, commit: n + 1, group, from: refused.from };
             let ops = self.model.groups[group].ops.clone();
             let right = ops.iter().any(|op| self.apply(op, stamp).is_err());
             self.rows = before;
@@ -136,7 +149,7 @@ impl Play<'_> {
         let (mut least, mut most) = (0, 0);
         for op in &self.model.groups[group].ops {
             let Some(row) = self.rows.get(&(op.table, op.id.clone())) else { continue };
-            let seen = |stamp: &&Stamp| self.model.saw(group, stamp.group, stamp.commit);
+            let seen = |stamp: &&Stamp| has_seen(self.model, group, commit.from, stamp);
             let all = row.stamps().chain(&row.gone).filter(seen).map(|stamp| stamp.hlc).max().unwrap_or(0);
             let touched = match &op.meaning {
                 Meaning::Set(set) if row.gone.is_none() => {
@@ -171,7 +184,7 @@ impl Play<'_> {
     /// "What an op does", section 9. Says whether it was lost.
     fn apply(&mut self, op: &ModelOp, stamp: Stamp) -> Result<bool, Refusal> {
         let model = self.model;
-        let seen = |other: &Stamp| model.saw(stamp.group, other.group, other.commit);
+        let seen = |other: &Stamp| has_seen(model, stamp.group, stamp.from, other);
         let rule = &self.rules[op.table];
         let key = (op.table, op.id.clone());
         let Some(row) = self.rows.get_mut(&key) else {
@@ -225,6 +238,11 @@ impl Play<'_> {
         }
         Ok(false)
     }
+}
+
+/// "Seen", section 9: pulled or written by the device itself, or sent by the same incarnation with a smaller seq.
+fn has_seen(model: &Model, group: WriteId, from: (i64, i64), stamp: &Stamp) -> bool {
+    model.saw(group, stamp.group, stamp.commit) || (stamp.from.0 == from.0 && stamp.from.1 < from.1)
 }
 
 fn born(fields: &BTreeMap<&'static str, i64>, stamp: Stamp) -> Row {

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags};
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use turnstone::transport::{Method, Request, Response};
+use turnstone_protocol::merge::{Stamp, Stamps};
 use turnstone_protocol::wire::{PullRequest, PushRequest};
 use turnstone_protocol::{Code, Gid, Problem};
 use turnstone_server::config::Limits;
@@ -17,7 +19,7 @@ use turnstone_server::token;
 use turnstone_vfs::Disk;
 
 use crate::app;
-use crate::model::{Commit, History, Refused};
+use crate::model::{Commit, History, Rank, Ranks, Refused, RowKey};
 
 /// The low 40 bits of a log key are the commit number.
 const COMMIT_BITS: i64 = (1 << 40) - 1;
@@ -124,6 +126,11 @@ impl Server {
         Service::open(Arc::new(storage), settings).map_err(|error| error.to_string())
     }
 
+    /// Whether its process runs on a disk that lives.
+    pub fn is_up(&self) -> bool {
+        self.service.is_some() && !self.disk.is_dead()
+    }
+
     /// Its process ends.
     pub fn stop(&mut self) {
         self.service = None;
@@ -228,7 +235,7 @@ impl Server {
         let fail = |error: rusqlite::Error| error.to_string();
         let mut log = conn
             .prepare_cached(
-                "SELECT at, gid, hlc, ms FROM log \
+                "SELECT at, gid, hlc, ms, d, seq FROM log \
              WHERE at >> 40 = (SELECT t FROM tenants WHERE name = 'family') ORDER BY at",
             )
             .map_err(fail)?;
@@ -236,16 +243,47 @@ impl Server {
             .query_map([], |row| {
                 let n = (row.get::<_, i64>(0)? & COMMIT_BITS).cast_unsigned();
                 let (hlc, ms) = (row.get::<_, i64>(2)?.cast_unsigned(), row.get::<_, i64>(3)?.cast_unsigned());
-                Ok(Commit { n, gid: Gid(row.get(1)?), hlc, ms })
+                Ok(Commit { n, gid: Gid(row.get(1)?), hlc, ms, from: (row.get(4)?, row.get(5)?) })
             })
             .and_then(Iterator::collect)
             .map_err(fail)?;
-        let mut gids = conn.prepare_cached("SELECT gid, n FROM gids WHERE outcome = 4 ORDER BY n").map_err(fail)?;
+        let mut gids = conn
+            .prepare_cached("SELECT gid, n, d, seq FROM gids WHERE outcome = 4 AND d IS NOT NULL ORDER BY n")
+            .map_err(fail)?;
         let refused = gids
-            .query_map([], |row| Ok(Refused { gid: Gid(row.get(0)?), after: row.get::<_, i64>(1)?.cast_unsigned() }))
+            .query_map([], |row| {
+                let after = row.get::<_, i64>(1)?.cast_unsigned();
+                Ok(Refused { gid: Gid(row.get(0)?), after, from: (row.get(2)?, row.get(3)?) })
+            })
             .and_then(Iterator::collect)
             .map_err(fail)?;
         Ok(History { commits, refused })
+    }
+
+    /// Who stands behind each of its rows, tombstones too.
+    pub fn ranks(&self) -> Result<BTreeMap<RowKey, Ranks>, String> {
+        let conn = self.look()?;
+        let fail = |error: rusqlite::Error| error.to_string();
+        let mut rows = conn
+            .prepare_cached(
+                "SELECT tbl, id, born, gone, stamps, fields FROM rows \
+             WHERE t = (SELECT t FROM tenants WHERE name = 'family')",
+            )
+            .map_err(fail)?;
+        let found = rows
+            .query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?)));
+        let read = |(key, born, gone, stamps, fields): StoredRanks| {
+            let stamps = Stamps::from_bytes(&stamps)?;
+            let written: BTreeMap<String, IgnoredAny> = serde_json::from_str(&fields).ok()?;
+            let gone = match gone {
+                Some(bytes) => Some(rank(&Stamp::from_bytes(&bytes)?)),
+                None => None,
+            };
+            let fields = written.into_keys().map(|name| (name.clone(), rank(&stamps.of(&name)))).collect();
+            Some((key, Ranks { born: born.cast_unsigned(), create: rank(&stamps.row), fields, gone }))
+        };
+        let found: Vec<StoredRanks> = found.and_then(Iterator::collect).map_err(fail)?;
+        found.into_iter().map(|row| read(row).ok_or_else(|| "a stored row does not read".to_owned())).collect()
     }
 
     /// The commit at which a group was decided for good.
@@ -288,6 +326,13 @@ impl Server {
         Connection::open_with_flags_and_vfs("/server.db", flags, self.setup.vfs.as_str())
             .map_err(|error| error.to_string())
     }
+}
+
+/// A stored row: key, born, gone, stamps, fields.
+type StoredRanks = (RowKey, i64, Option<Vec<u8>>, Vec<u8>, String);
+
+fn rank(stamp: &Stamp) -> Rank {
+    (stamp.hlc.0, stamp.gid, usize::try_from(stamp.n).unwrap_or(usize::MAX))
 }
 
 fn neighbour() -> Principal {

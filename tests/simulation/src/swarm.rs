@@ -58,12 +58,28 @@ pub struct Swarm {
     /// Writes of another tenant.
     #[serde(default)]
     pub neighbour: u16,
+    /// How many of the newest rows are written most: few, and devices meet.
+    #[serde(default = "eight")]
+    pub hot: u8,
+    /// Whether devices look for news by themselves.
+    #[serde(default = "yes")]
+    pub polls: bool,
+    /// How many of four packets that arrive are the newest under way, and not the oldest or any: what is late is very late then.
+    #[serde(default)]
+    pub newest_first: u8,
+    /// Apps whose file the system takes.
+    #[serde(default)]
+    pub suspend: u16,
+    /// Time the system gives, and takes back.
+    #[serde(default)]
+    pub background: u16,
+    /// What the system says a device is like.
+    #[serde(default)]
+    pub conditions: u16,
+    /// A server's disk that fails or fills.
+    #[serde(default)]
+    pub server_disk: u16,
 }
-
-/// Refused creates are found to break the order of what is parked (`docs/reliability.md`, open); on again with the fix.
-const REFUSALS: bool = false;
-/// Backups of devices that are put back.
-const RESTORES: bool = true;
 
 impl Swarm {
     /// Draws the weather of a seed.
@@ -78,12 +94,12 @@ impl Swarm {
             truncate: rate(20),
             captive: rate(15),
             crash_device: rate(20),
-            crash_device_at: rate(20),
+            crash_device_at: rate(50),
             crash_server: rate(15),
             crash_server_at: rate(15),
             clock: rate(20),
             disk_full: rate(10),
-            disk_error: rate(10),
+            disk_error: rate(25),
             partition: rate(20),
             expire_token: rate(10),
             overload: rate(10),
@@ -95,19 +111,33 @@ impl Swarm {
             batch_rows: 0,
             restore: 0,
             neighbour: 0,
+            hot: 8,
+            polls: true,
+            newest_first: 0,
+            suspend: 0,
+            background: 0,
+            conditions: 0,
+            server_disk: 0,
         };
         swarm.devices = rng.u8(3..=6);
         swarm.equal_values = rng.u8(0..=80);
         swarm.forgets = rng.bool();
-        swarm.refusals = rng.bool() && REFUSALS;
+        swarm.refusals = rng.bool();
         let mut small = |most: u8| if rng.bool() { rng.u8(1..=most) } else { 200 };
         swarm.page_rows = small(4);
         swarm.push_groups = small(6);
         swarm.batch_groups = small(4);
         swarm.batch_rows = small(6);
         let mut rate = |most: u16| if rng.bool() { rng.u16(1..=most) } else { 0 };
-        swarm.restore = rate(20) * u16::from(RESTORES);
+        swarm.restore = rate(40);
         swarm.neighbour = rate(20);
+        swarm.suspend = rate(20);
+        swarm.background = rate(40);
+        swarm.conditions = rate(20);
+        swarm.server_disk = rate(15);
+        swarm.hot = rng.u8(1..=8);
+        swarm.polls = rng.bool();
+        swarm.newest_first = rng.u8(..=3);
         swarm
     }
 
@@ -138,17 +168,31 @@ impl Swarm {
             batch_rows: 200,
             restore: 0,
             neighbour: 0,
+            hot: 8,
+            polls: true,
+            newest_first: 0,
+            suspend: 0,
+            background: 0,
+            conditions: 0,
+            server_disk: 0,
         }
     }
 }
 
+const fn eight() -> u8 {
+    8
+}
+
+const fn yes() -> bool {
+    true
+}
+
 /// Classes that wait for their feature, with the feature they wait for.
 pub const TO_COME: &[(&str, &str)] = &[
-    ("server backup and restore", "epoch recovery and give-back"),
+    ("server backup and restore", "a reference that forgives exactly what the backup lost"),
     ("clones of a device that go on beside it", "the witness"),
     ("tombstone purge and log compaction on the server", "retention"),
     ("permission revoked", "scopes"),
-    ("two handles on one file", "several processes"),
-    ("suspend and resume, background budget", "the phone's hooks"),
+    ("two handles on one file", "several processes: on a disk in memory there is no lock, only the fence"),
     ("app upgrade with a new schema mid-run", "schema floor and back-fill"),
 ];

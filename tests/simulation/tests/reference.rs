@@ -15,7 +15,13 @@ fn after(writes: &[(usize, u64, u64, &'static str, Meaning)]) -> Expected {
         let gid = Gid(u128::from(n).to_be_bytes());
         let ops = vec![ModelOp { table, id: "r".to_owned(), meaning: meaning.clone() }];
         model.acknowledge(ModelGroup { device: *device, gid, ops, position: *position, line: 0, at_ms: n });
-        history.commits.push(Commit { n, gid, hlc: *hlc, ms: 1_000 });
+        history.commits.push(Commit {
+            n,
+            gid,
+            hlc: *hlc,
+            ms: 1_000,
+            from: (i64::try_from(*device).unwrap(), i64::try_from(n).unwrap()),
+        });
         sent.insert(gid, *hlc);
     }
     play(&model, &app::rules(), &history, &sent)

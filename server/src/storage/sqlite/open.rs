@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use sha2::{Digest as _, Sha256};
 use turnstone_protocol::Epoch;
@@ -123,6 +124,9 @@ pub(super) fn connect(path: &Path, vfs: Option<&str>, synchronous: Synchronous) 
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     check_ours(&connection)?;
+    // A plan does not depend on what is bound: else SQLite compiles a statement anew whenever a number that is compared
+    // turns from 0 or 1 to another one, or back.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     switch_to_wal(&connection)?;
     let synchronous = match synchronous {
         _ if plant::on(Bug::ServerDoesNotSync) => "off",

@@ -1,0 +1,194 @@
+//! What must hold at the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use turnstone::Value;
+use turnstone_protocol::Gid;
+
+use super::now::pair;
+use super::{dead, has_parked};
+use crate::app;
+use crate::model::{History, RowKey, Rule, Shown};
+use crate::reference::{self, Expected as Due};
+use crate::world::World;
+
+/// Judges a world that is quiet.
+pub(super) fn judge(world: &mut World) {
+    let server = match world.server.state_hash() {
+        Ok(state) => state,
+        Err(error) => return world.wrong("I-27", error),
+    };
+    let history = match world.server.history() {
+        Ok(history) => history,
+        Err(error) => return world.wrong("I-54", error),
+    };
+    for at in 0..world.devices.len() {
+        match world.devices[at].with(turnstone::Store::state_hash) {
+            Some(Ok(state)) if state.hash == server.hash && state.at == server.at => {}
+            Some(Ok(state)) => {
+                let rows = (state.rows, server.rows);
+                world.wrong("I-27", format!("device {at} and the server differ at {}: rows {rows:?}", server.at));
+            }
+            _ => world.wrong("I-27", format!("device {at} has no state hash")),
+        }
+        for fault in world.faults_of(at) {
+            world.wrong("I-03", format!("device {at} at the end: {fault}"));
+        }
+        pair(world, at);
+    }
+    fates(world, &history);
+    stamps_rise(world);
+    if let Some(what) = world.server.neighbour_is_wrong() {
+        world.wrong("I-56", what);
+    }
+    let expected = reference::play(&world.model, &app::rules(), &history, &world.sent);
+    letters(world, &history, &expected);
+    ranks(world, &expected);
+    for at in (0..world.devices.len()).filter(|at| !has_parked(world, *at)).collect::<Vec<_>>() {
+        compare(world, at, &expected);
+    }
+    world.violations.extend(expected.violations);
+    world.trace ^= u64::from_str_radix(server.hash.get(..16).unwrap_or("0"), 16).unwrap_or(0);
+}
+
+/// The server keeps of every row who stands behind it: what it does not remember decides the next overlap wrongly (I-30).
+fn ranks(world: &mut World, expected: &Due) {
+    let kept = match world.server.ranks() {
+        Ok(kept) => kept,
+        Err(error) => return world.wrong("I-54", error),
+    };
+    for key in expected.ranks.keys().chain(kept.keys()).collect::<BTreeSet<_>>() {
+        let (due, found) = (expected.ranks.get(key), kept.get(key));
+        if due != found {
+            world.wrong("I-30", format!("behind {} {} stands {found:?}, it should be {due:?}", key.0, key.1));
+        }
+    }
+}
+
+/// A device shows exactly the rows the reference asks for.
+fn compare(world: &mut World, at: usize, expected: &Due) {
+    let shown = rows(world, at);
+    let rules = app::rules();
+    for (key, row) in &expected.rows {
+        let (table, id) = key;
+        let Some(found) = shown.get(key) else {
+            world.wrong("I-09", format!("device {at}: {table} {id} is missing, it should be {row:?}"));
+            continue;
+        };
+        for (field, value) in row.iter().filter(|(field, value)| found.get(*field) != Some(*value)) {
+            let invariant = match rules[table.as_str()].fields[field.as_str()] {
+                Rule::Counter => "I-32",
+                Rule::Lww => "I-30",
+                Rule::Server | Rule::Client | Rule::Max | Rule::Min => "I-28",
+            };
+            let found = found.get(field);
+            world.wrong(invariant, format!("device {at}: {table} {id} {field} is {found:?}, it should be {value}"));
+        }
+    }
+    for (table, id) in shown.keys().filter(|key| !expected.rows.contains_key(*key)) {
+        world.wrong("I-36", format!("device {at}: {table} {id} is there, it should not be"));
+    }
+}
+
+/// What lost to a delete is a dead letter of its writer, and nothing else of an accepted group is (I-36).
+fn letters(world: &mut World, history: &History, expected: &Due) {
+    let accepted: BTreeSet<Gid> = history.commits.iter().map(|commit| commit.gid).collect();
+    let mut found = BTreeSet::new();
+    for at in 0..world.devices.len() {
+        let Some(Ok(letters)) = world.devices[at].with(turnstone::Store::dead_letters) else { continue };
+        for letter in letters.into_iter().filter(|letter| accepted.contains(&letter.gid)) {
+            let place = letter.n.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
+            if !found.insert((letter.gid, place)) {
+                world.wrong("I-16", format!("device {at} has two dead letters of one op"));
+            }
+        }
+    }
+    for (gid, place) in expected.lost.difference(&found) {
+        if world.model.find(*gid).is_some_and(|write| world.model.may_be_unheard(write)) {
+            continue;
+        }
+        world.wrong("I-36", format!("op {place} of {gid} lost to a delete and is no dead letter"));
+    }
+    for (gid, place) in found.difference(&expected.lost) {
+        world.wrong("I-16", format!("op {place} of {gid} is a dead letter, and it had its effect"));
+    }
+    if !found.is_empty() {
+        world.saw("op lost to a delete");
+    }
+}
+
+fn was_refused(history: &History, gid: Gid) -> bool {
+    history.refused.iter().any(|refused| refused.gid == gid)
+}
+
+/// Within one life of a device, stamps rise in the order its writes were made (rule 2).
+fn stamps_rise(world: &mut World) {
+    let mut last: BTreeMap<(usize, usize), u64> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for group in &world.model.groups {
+        let Some(hlc) = world.sent.get(&group.gid) else { continue };
+        if last.insert((group.device, group.line), *hlc).is_some_and(|before| before >= *hlc) {
+            wrong.push(format!("device {}: {} is stamped before what was written before it", group.device, group.gid));
+        }
+    }
+    for what in wrong {
+        world.wrong("I-30", what);
+    }
+}
+
+/// Each acknowledged group is accepted exactly once, or somewhere a person can read it.
+fn fates(world: &mut World, history: &History) {
+    let letters: Vec<BTreeSet<Gid>> = (0..world.devices.len()).map(|at| dead(world, at)).collect();
+    let parked: Vec<bool> = (0..world.devices.len()).map(|at| has_parked(world, at)).collect();
+    let mut accepted: BTreeMap<usize, usize> = BTreeMap::new();
+    for commit in &history.commits {
+        if let Some(write) = world.model.find(commit.gid) {
+            *accepted.entry(write).or_default() += 1;
+        }
+    }
+    let letters: Vec<BTreeSet<usize>> =
+        letters.into_iter().map(|gids| gids.into_iter().filter_map(|gid| world.model.find(gid)).collect()).collect();
+    let mut wrong = Vec::new();
+    for (write, group) in world.model.groups.iter().enumerate() {
+        let device = group.device;
+        match accepted.get(&write) {
+            Some(1) => {}
+            Some(times) => wrong.push(("I-09", format!("a group of device {device} is in the log {times} times"))),
+            None if letters[device].contains(&write) || parked[device] => {}
+            // What a backup provably destroyed is forgiven, nothing else.
+            None if world.model.was_undone(write) => {}
+            None if world.model.may_be_unheard(write) && was_refused(history, group.gid) => {}
+            None => wrong.push(("I-01", format!("a group of device {device} was acknowledged and is nowhere"))),
+        }
+    }
+    for (invariant, what) in wrong {
+        world.wrong(invariant, what);
+    }
+    if letters.iter().any(|letters| !letters.is_empty()) {
+        world.saw("dead letters at the end");
+    }
+}
+
+/// Everything a device shows.
+fn rows(world: &World, at: usize) -> BTreeMap<RowKey, Shown> {
+    let mut all = BTreeMap::new();
+    for (table, rule) in app::rules() {
+        let fields: Vec<&str> = rule.fields.keys().copied().collect();
+        let sql = format!("SELECT id, {} FROM {table}", fields.join(", "));
+        let Some(Ok(found)) = world.devices[at].with(|store| store.query(&sql, &[])) else { continue };
+        for row in found.rows {
+            let mut values = row.into_iter();
+            let Some(Value::Text(id)) = values.next() else { continue };
+            let shown = fields
+                .iter()
+                .zip(values)
+                .filter_map(|(field, value)| match value {
+                    Value::Int(value) => Some(((*field).to_owned(), value)),
+                    _ => None,
+                })
+                .collect();
+            all.insert((table.to_owned(), id), shown);
+        }
+    }
+    all
+}

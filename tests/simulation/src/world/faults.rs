@@ -1,0 +1,178 @@
+//! What goes wrong, and that it ends.
+
+use std::sync::atomic::Ordering;
+
+use turnstone::Conditions;
+use turnstone_vfs::Faults;
+
+use super::World;
+use crate::action::Action;
+use crate::model::Restored;
+
+impl World {
+    pub(super) fn fault(&mut self, action: &Action) {
+        match *action {
+            Action::CrashDevice { device, power } => {
+                let at = self.device(device);
+                if self.devices[at].store.is_some() {
+                    self.saw(if power { "device lost power" } else { "device killed" });
+                    let (seed, now_ms) = (self.dice(), self.now_ms);
+                    self.devices[at].kill(power.then_some(seed), now_ms);
+                }
+            }
+            Action::CrashDeviceAt { device, step, power } => {
+                let at = self.device(device);
+                self.devices[at].crash_power = power;
+                let disk = &self.devices[at].disk;
+                disk.crash_at(disk.steps() + 1 + u64::from(step) % 48);
+            }
+            Action::CrashServer => {
+                self.saw("server killed");
+                self.server.disk.revive();
+                self.server.stop();
+            }
+            Action::CrashServerAt { step, power } => {
+                self.server_power = power;
+                let disk = &self.server.disk;
+                disk.crash_at(disk.steps() + 1 + u64::from(step) % 32);
+            }
+            Action::Clock { device, ms } => {
+                let at = self.device(device);
+                self.saw("clock jumped");
+                self.devices[at].time.skew_ms.store(ms, Ordering::Relaxed);
+            }
+            Action::Disk { device, full } => {
+                let at = self.device(device);
+                let disk = &self.devices[at].disk;
+                disk.set_capacity(full.then(|| disk.used() + 2_000));
+                self.saw(if full { "disk filled" } else { "disk freed" });
+            }
+            Action::DiskError { device, step } => {
+                let at = self.device(device);
+                let disk = &self.devices[at].disk;
+                let io_error_at = Some(disk.steps() + 1 + u64::from(step) % 24);
+                disk.set_faults(Faults { io_error_at, ..Faults::default() });
+                self.saw("disk error armed");
+            }
+            Action::Partition { device, cut } => {
+                let at = self.device(device);
+                self.net.get().cut[at] = cut;
+                self.saw(if cut { "network cut" } else { "network healed" });
+                if let Some(()) = self.devices[at].with(|store| {
+                    if step_hint(self.steps) {
+                        store.network_changed(!cut)
+                    }
+                }) {
+                    self.touch(at);
+                }
+            }
+            Action::ExpireToken { device } => {
+                let at = self.device(device);
+                self.saw("token expired");
+                let floor = self.devices[at].token.load(Ordering::Relaxed) + 1;
+                self.server.token_floor.insert(at, floor);
+            }
+            Action::Backup { device } => {
+                let at = self.device(device);
+                let pending = self.devices[at].with(turnstone::Store::status);
+                // With writes that were never sent a restored device breaks I-11: see docs/reliability.md, known limits.
+                let nothing_pending = matches!(pending, Some(Ok(status)) if status.pending_groups == 0);
+                if nothing_pending && self.devices[at].unsure.is_none() && !self.devices[at].disk.is_dead() {
+                    self.saw("device backed up");
+                    let until = self.model.groups.len();
+                    let known = Restored { line: self.model.line(at), until, at: until };
+                    self.devices[at].backup = Some((self.devices[at].disk.snapshot(), known));
+                }
+            }
+            Action::Restore { device } => {
+                let (first, count) = (self.device(device), self.devices.len());
+                let backed_up = |at: &usize| self.devices[*at].backup.is_some();
+                if let Some(at) = (0..count).map(|step| (first + step) % count).find(backed_up) {
+                    self.restore(at);
+                }
+            }
+            Action::Neighbour => {
+                self.saw("another tenant wrote");
+                let now_ms = crate::device::EPOCH_MS + self.now_ms;
+                if let Err(problem) = self.server.neighbour_writes(now_ms) {
+                    self.wrong("I-56", format!("another tenant is refused: {problem}"));
+                }
+            }
+            Action::ServerDisk { full } => {
+                let disk = &self.server.disk;
+                disk.set_capacity(full.then(|| disk.used() + 2_000));
+                self.server_trouble |= full;
+                self.saw(if full { "server's disk filled" } else { "server's disk freed" });
+            }
+            Action::ServerDiskError { step } => {
+                let disk = &self.server.disk;
+                let io_error_at = Some(disk.steps() + 1 + u64::from(step) % 24);
+                disk.set_faults(Faults { io_error_at, ..Faults::default() });
+                self.server_trouble = true;
+                self.saw("server's disk error armed");
+            }
+            Action::Overload { ms } => {
+                self.saw("server overloaded");
+                self.server.overloaded_until_ms = crate::device::EPOCH_MS + self.now_ms + u64::from(ms);
+            }
+            _ => {}
+        }
+    }
+
+    /// A backup is put back: what the device wrote since is gone, as far as nobody else has it.
+    fn restore(&mut self, at: usize) {
+        if self.devices[at].unsure.is_some() || self.devices[at].disk.is_dead() {
+            return;
+        }
+        let Some((image, known)) = self.devices[at].backup.clone() else { return };
+        self.saw("device restored from a backup");
+        let now_ms = self.now_ms;
+        let device = &mut self.devices[at];
+        device.kill(None, now_ms);
+        device.disk.restore(&image);
+        device.expected.clear();
+        (device.position, device.anchored_boot) = (0, None);
+        let line = self.model.line(at) + 1;
+        let known = Restored { at: self.model.groups.len(), ..known };
+        self.model.restored.insert((at, line), known);
+    }
+
+    /// All faults end: what was dead starts, what was cut is whole.
+    pub fn heal(&mut self) {
+        let cut = vec![false; self.devices.len()];
+        self.net.get().cut = cut;
+        self.server.overloaded_until_ms = 0;
+        self.server.disk.set_faults(Faults::default());
+        self.server.disk.set_capacity(None);
+        if self.server.disk.is_dead() {
+            self.server.disk.revive();
+            self.server.stop();
+        }
+        if !self.server.start() {
+            let why = self.server.failed.clone().unwrap_or_default();
+            self.wrong("I-54", format!("the server does not start: {why}"));
+        }
+        for at in 0..self.devices.len() {
+            self.bury(at);
+            self.devices[at].disk.set_faults(Faults::default());
+            self.devices[at].disk.set_capacity(None);
+            if !self.up(at) {
+                let why = self.devices[at].failed.as_ref().map(ToString::to_string).unwrap_or_default();
+                self.wrong("I-01", format!("device {at} does not start: {why}"));
+                continue;
+            }
+            self.devices[at].with(|store| store.set_conditions(Conditions::default()));
+            if let Some(attempt) = self.devices[at].unsure.take() {
+                self.attempt(at, attempt);
+                if self.devices[at].unsure.is_some() {
+                    self.wrong("I-06", format!("device {at}: a write fails although nothing is wrong any more"));
+                }
+            }
+        }
+    }
+}
+
+/// Whether the system tells the app about the network this time; sometimes it does not.
+fn step_hint(step: u64) -> bool {
+    step.is_multiple_of(2)
+}

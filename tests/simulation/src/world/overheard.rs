@@ -1,0 +1,97 @@
+//! What can be overheard on the network: every request and every answer is looked at.
+
+use std::sync::atomic::Ordering;
+
+use serde_json::value::RawValue;
+use turnstone::transport::{Request, Response};
+use turnstone_protocol::Gid;
+
+use super::World;
+use crate::server::expand;
+
+impl World {
+    /// What was sealed is frozen: a group comes with the same clock and the same ops for ever (rule 12).
+    pub(super) fn read_push(&mut self, request: &Request) {
+        if request.path != "/sync/v1/push" {
+            return;
+        }
+        let Ok(body) = expand(request) else { return };
+        let Ok(push) = serde_json::from_slice::<PushBody<'_>>(&body) else { return };
+        for group in push.groups {
+            let (Some(gid), Some(hlc), Some(ops)) = (group.gid, group.hlc, group.ops) else { continue };
+            let Ok(hlc) = u64::from_str_radix(hlc, 16) else { continue };
+            let word =
+                ops.get().bytes().fold(hlc, |word, byte| (word ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+            if self.sent.insert(gid, hlc).is_none() {
+                self.check_stamp(gid, hlc);
+            }
+            if self.bodies.insert(gid, word).is_some_and(|before| before != word) {
+                self.wrong("I-11", format!("group {gid} was sent with two bodies"));
+            }
+        }
+    }
+
+    /// A device that has heard from the server since it booted knows how old its write is, whatever its wall clock says
+    /// (rule 20): no stamp lies in the future, but for the moments by which the devices' own clocks run apart here.
+    fn check_stamp(&mut self, gid: Gid, hlc: u64) {
+        let Some(group) = self.model.find(gid).map(|write| &self.model.groups[write]) else { return };
+        let device = &self.devices[group.device];
+        let since_ms = device.time.booted_ms.load(Ordering::Relaxed);
+        let knows = device.anchored_boot == Some(device.time.boot.load(Ordering::Relaxed)) && group.at_ms > since_ms;
+        let now_ms = crate::device::EPOCH_MS + self.now_ms;
+        if knows && hlc >> 16 > now_ms + 1_000 && !device.dated_ahead {
+            let ahead_ms = (hlc >> 16) - now_ms;
+            return self.wrong("I-31", format!("group {gid} is stamped {ahead_ms} ms after it was sent"));
+        }
+        // What was stamped before the first contact may be ahead, and what follows it comes after it.
+        let ahead = hlc >> 16 > now_ms + 1_000;
+        let at = group.device;
+        self.devices[at].dated_ahead |= ahead;
+    }
+
+    /// What the server has answered stays answered, and some answers never come where nobody went back in time.
+    pub(super) fn read_answer(&mut self, response: &Response) {
+        let Some(head) = self.server.head() else { return };
+        if head < self.answered_head {
+            self.wrong("I-54", format!("the server answered at commit {}, now it has {head}", self.answered_head));
+        }
+        self.answered_head = head;
+        if response.status == 200 {
+            return;
+        }
+        self.saw("request refused");
+        #[derive(serde::Deserialize)]
+        struct Code<'a> {
+            code: &'a str,
+        }
+        let Ok(Code { code }) = serde_json::from_slice(&response.body) else { return };
+        if code == "device_forked" && !self.model.restored.is_empty() {
+            return self.saw("a restored device was told so");
+        }
+        if code == "unavailable" && crate::device::EPOCH_MS + self.now_ms >= self.server.overloaded_until_ms {
+            return if self.server_trouble {
+                self.saw("the server said that its disk fails");
+            } else {
+                self.wrong("I-54", "the server says that it cannot work, and nothing is wrong with it");
+            };
+        }
+        let never = ["gid_reuse", "seq_gap", "device_forked", "malformed", "internal"];
+        if never.contains(&code) || code.starts_with("cursor") || code.starts_with("epoch") {
+            self.wrong("I-12", format!("the server answered {code}"));
+        }
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct PushBody<'a> {
+    #[serde(borrow)]
+    groups: Vec<GroupBody<'a>>,
+}
+
+#[derive(serde::Deserialize)]
+struct GroupBody<'a> {
+    gid: Option<Gid>,
+    hlc: Option<&'a str>,
+    #[serde(borrow)]
+    ops: Option<&'a RawValue>,
+}

@@ -1,0 +1,126 @@
+//! What becomes of packets: they arrive, or somebody meddles with them.
+
+use bytes::Bytes;
+use turnstone::transport::{Response, TransportError};
+
+use super::World;
+use crate::action::Action;
+use crate::network::{Packet, Reply};
+
+impl World {
+    pub(super) fn deliver_one(&mut self, pick: u16) {
+        let count = self.net.len();
+        if count == 0 {
+            return self.pass(20);
+        }
+        let at = match pick {
+            _ if pick / 7 % 4 < u16::from(self.newest_first) => count - 1,
+            _ if pick.is_multiple_of(2) => 0,
+            _ => usize::from(pick / 2) % count,
+        };
+        if at > 0 {
+            self.saw("packets reordered");
+        }
+        self.deliver(at);
+    }
+
+    /// Delivers a packet.
+    pub fn deliver(&mut self, at: usize) {
+        match self.net.take(at) {
+            Packet::Up { device, request, reply } => {
+                let path = request.path.len() as u64;
+                self.note(path ^ (request.body.len() as u64) << 8 ^ (device as u64) << 40);
+                if reply.as_ref().is_none_or(tokio::sync::oneshot::Sender::is_closed) {
+                    self.saw("request arrived that nobody waits for");
+                }
+                self.read_push(&request);
+                match self.server.handle(device, &request, crate::device::EPOCH_MS + self.now_ms) {
+                    Some(response) => {
+                        if self.tells {
+                            let text = String::from_utf8_lossy(&response.body);
+                            eprintln!("             device {device} {} -> {} {text}", request.path, response.status);
+                        }
+                        self.note(u64::from(response.status) ^ (response.body.len() as u64) << 16);
+                        self.read_answer(&response);
+                        if let Some(reply) = reply {
+                            self.net.put(Packet::Down { device, response, reply });
+                        }
+                    }
+                    None => self.server_died(reply),
+                }
+            }
+            Packet::Down { device, response, reply } => {
+                let waited = reply.send(Ok(response)).is_ok();
+                self.note(waited.into());
+                if self.devices[device].store.is_some() && !self.devices[device].suspended {
+                    self.touch(device);
+                }
+            }
+        }
+    }
+
+    fn server_died(&mut self, reply: Option<Reply>) {
+        if self.server.disk.is_dead() {
+            self.saw(if self.server_power { "server lost power in a request" } else { "server killed in a request" });
+            let seed = self.dice();
+            if self.server_power {
+                self.server.disk.reboot(seed);
+            } else {
+                self.server.disk.revive();
+            }
+        }
+        self.server.stop();
+        self.net.get().lost.extend(reply);
+    }
+
+    pub(super) fn meddle(&mut self, action: &Action, pick: u16) {
+        let count = self.net.len();
+        if count == 0 {
+            return;
+        }
+        let at = usize::from(pick) % count;
+        let packet = self.net.take(at);
+        match (action, packet) {
+            (Action::Drop { .. }, Packet::Up { reply, .. }) => {
+                self.saw("request lost");
+                self.lose(reply, pick);
+            }
+            (Action::Drop { .. }, Packet::Down { reply, .. }) => {
+                self.saw("answer lost after the server's commit");
+                self.lose(Some(reply), pick);
+            }
+            (Action::Duplicate { .. }, Packet::Up { device, request, reply }) => {
+                self.saw("request doubled");
+                self.net.put(Packet::Up { device, request: request.clone(), reply });
+                self.net.put(Packet::Up { device, request, reply: None });
+            }
+            (Action::Truncate { keep, .. }, Packet::Down { device, mut response, reply }) => {
+                self.saw("answer cut");
+                let len = response.body.len();
+                response.body.truncate(usize::from(*keep) % len.max(1));
+                self.net.put(Packet::Down { device, response, reply });
+            }
+            (Action::Captive { .. }, Packet::Up { device, reply: Some(reply), .. }) => {
+                self.saw("captive portal");
+                self.net.put(Packet::Down { device, response: portal(), reply });
+            }
+            (_, packet) => self.net.put(packet),
+        }
+    }
+
+    /// Who waited finds out at once, or by waiting.
+    fn lose(&mut self, reply: Option<Reply>, pick: u16) {
+        let Some(reply) = reply else { return };
+        if pick.is_multiple_of(3) {
+            self.net.get().lost.push(reply);
+        } else {
+            let error = if pick % 3 == 1 { TransportError::Broken } else { TransportError::Offline };
+            let _ = reply.send(Err(error));
+        }
+    }
+}
+
+fn portal() -> Response {
+    let headers = vec![("content-type".to_owned(), "text/html".to_owned())];
+    Response { status: 200, headers, body: Bytes::from_static(b"<html>Welcome to the hotel</html>") }
+}
