@@ -13,7 +13,8 @@ CRASH ?=
 TARGET ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help check test bench demo crash kill fuzz sim sim-calibrate aar aar-check xcframework xcframework-check proofs sizes rust
+.PHONY: help check test bench bench-bindings demo crash kill fuzz sim sim-calibrate aar aar-check xcframework \
+  xcframework-check proofs sizes rust
 
 help: ## list these commands
 	@printf 'Turnstone. Needs a Rust toolchain (%s or newer) and a C compiler.\n\n' '$(RUST_MIN)'
@@ -27,6 +28,9 @@ test: rust ## everything; the last line counts passed, failed and skipped (REQUI
 
 bench: rust ## measure, each row beside its limit (ROW=W1 for one, BENCH="--small --json" for more options)
 	@$(CARGO) run --quiet --locked --release --package turnstone-benches -- $(if $(ROW),--row $(ROW)) $(BENCH)
+
+bench-bindings: rust ## rows and watches from Kotlin and Swift, beside SQLite by hand (BENCH=--small to try it)
+	@$(XTASK) bench-bindings $(BENCH)
 
 sim: rust ## search seeded worlds for broken promises (MINUTES=5 FROM=1 STEPS=300)
 	@$(SIM) -- run --keep-going --seeds 1000000000 --from $(or $(FROM),1) --steps $(or $(STEPS),300) --minutes $(MINUTES)

@@ -22,6 +22,8 @@ pub(crate) struct Places {
     pub(crate) root: PathBuf,
     /// Where cargo put the library and the programs.
     pub(crate) cargo: PathBuf,
+    /// Where the program that writes code for it is.
+    tools: PathBuf,
     /// Where the generated code and everything built from it goes.
     pub(crate) built: PathBuf,
 }
@@ -29,7 +31,18 @@ pub(crate) struct Places {
 impl Places {
     pub(crate) fn new(root: &Path) -> Self {
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
-        Self { root: root.to_path_buf(), cargo: target.join("ci"), built: target.join("bindings") }
+        let tools = target.join("ci");
+        Self { root: root.to_path_buf(), cargo: tools.clone(), tools, built: target.join("bindings") }
+    }
+
+    /// With the library as it is released, apart from everything the suites build.
+    pub(crate) fn released(root: &Path) -> Self {
+        let suites = Self::new(root);
+        Self {
+            cargo: suites.cargo.with_file_name("release"),
+            built: suites.built.with_file_name("bindings-release"),
+            ..suites
+        }
     }
 }
 
@@ -61,7 +74,7 @@ pub(crate) fn suite(language: &str, root: &Path) -> Tally {
 /// # Errors
 /// A sentence, where it cannot.
 pub(crate) fn generate(places: &Places, language: &str) -> Result<(), String> {
-    let mut command = Command::new(places.cargo.join("turnstone-bindgen"));
+    let mut command = Command::new(places.tools.join("turnstone-bindgen"));
     command.current_dir(&places.root).arg(language);
     command.arg(places.cargo.join("libturnstone_ffi.so")).arg(places.built.join(language));
     match launch::run_shown(&mut command) {

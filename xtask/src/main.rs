@@ -7,6 +7,7 @@
 mod android;
 mod artifacts;
 mod behaviours;
+mod bench;
 mod bindings;
 mod build;
 mod features;
@@ -25,8 +26,8 @@ use std::process::ExitCode;
 
 use suites::Scope;
 
-const USAGE: &str = "usage: xtask check | test | rules | kotlin | swift | aar | aar-check | xcframework | xcframework-check | \
-                     proofs | sizes | verify FILE";
+const USAGE: &str = "usage: xtask check | test | rules | kotlin | swift | bench-bindings [options] | aar | aar-check | \
+                     xcframework | xcframework-check | proofs | sizes | verify FILE";
 
 fn main() -> ExitCode {
     let file = std::env::args().nth(2);
@@ -43,6 +44,10 @@ fn main() -> ExitCode {
         Some("rules") => Scope::Rules,
         Some("kotlin") => Scope::Suite("kotlin"),
         Some("swift") => Scope::Suite("swift"),
+        Some("bench-bindings") => {
+            let options: Vec<String> = std::env::args().skip(2).collect();
+            return if bench::run(&root(), &options.join(" ")) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        }
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

@@ -43,6 +43,32 @@ pub(crate) fn run(places: &Places) -> Tally {
     bindings::counted("swift", finished, junit::count("swift", &reports), &[])
 }
 
+/// Runs the benchmarks with the library as it is released.
+pub(crate) fn bench(places: &Places, options: &str) -> bool {
+    let toolchain = match toolchain() {
+        Ok(toolchain) => toolchain,
+        Err(reason) => {
+            println!("swift: {reason}");
+            return false;
+        }
+    };
+    if let Err(reason) = bindings::generate(places, "swift").and_then(|()| place_generated(places)) {
+        println!("swift: {reason}");
+        return false;
+    }
+    let scratch = places.built.join("swift-bench");
+    // SwiftPM does not notice that the library changed: nothing of an earlier run is used.
+    let _ = std::fs::remove_dir_all(&scratch);
+    let script = format!(
+        "cd '{root}/bindings/swift/Bench' && LD_LIBRARY_PATH='{cargo}' \
+         swift run -q -c release --scratch-path '{scratch}' -Xlinker -L'{cargo}' Bench {options}",
+        root = places.root.display(),
+        cargo = places.cargo.display(),
+        scratch = scratch.display(),
+    );
+    launch::run_shown(&mut toolchain.command(&places.root, &script)).unwrap_or(false)
+}
+
 /// How Swift is reached.
 enum Toolchain {
     /// It is installed.
