@@ -6,9 +6,10 @@ import PackageDescription
 
 let package = Package(
     name: "Turnstone",
-    platforms: [.iOS(.v15), .macOS(.v12)],
+    platforms: [.iOS(.v16), .macOS(.v13)],
     products: [
         .library(name: "Turnstone", targets: ["Turnstone"]),
+        .library(name: "TurnstoneHost", targets: ["TurnstoneHost"]),
         // For the tests of apps. It needs the library for tests on hosts, never the one of a release.
         .library(name: "TurnstoneTesting", targets: ["TurnstoneTesting"]),
     ],
@@ -25,10 +26,11 @@ let package = Package(
             swiftSettings: [.swiftLanguageMode(.v5)]
         ),
         .target(name: "Turnstone", dependencies: ["TurnstoneFFI"]),
+        .target(name: "TurnstoneHost", dependencies: ["Turnstone"], resources: [.copy("PrivacyInfo.xcprivacy")]),
         .target(name: "TurnstoneTesting", dependencies: ["Turnstone", "TurnstoneFFI"]),
         .testTarget(
             name: "TurnstoneTests",
-            dependencies: ["Turnstone", "TurnstoneFFI"],
+            dependencies: ["Turnstone", "TurnstoneFFI", "TurnstoneHost"],
             // Swift 6.0 on Linux: libswiftObservation names a function that no library has.
             linkerSettings: [.unsafeFlags(["-Xlinker", "--allow-shlib-undefined"], .when(platforms: [.linux]))]
         ),

@@ -11,6 +11,7 @@ mod bench;
 mod bindings;
 mod build;
 mod features;
+mod ios;
 mod junit;
 mod launch;
 mod libtest;

@@ -20,7 +20,9 @@ public final class Turnstone: Sendable {
     /// Runs the changes that `block` names as one transaction: all of it is saved, or nothing; here, on the server and on
     /// every other device. With a `writeID` it is done once, however often it is asked for, also after a crash.
     @discardableResult
-    public func write(writeID: String? = nil, _ block: (inout Changes) throws -> Void) async throws -> Written {
+    public func write(
+        writeID: String? = nil, isolation: isolated (any Actor)? = #isolation, _ block: (inout Changes) throws -> Void
+    ) async throws -> Written {
         var changes = Changes()
         try block(&changes)
         let list = changes.list
@@ -35,7 +37,9 @@ public final class Turnstone: Sendable {
     }
 
     /// Runs a transaction that reads before it writes. If `block` throws, nothing of it happened.
-    public func transaction<T: Sendable>(_ block: (Transaction) async throws -> T) async throws -> T {
+    public func transaction<T: Sendable>(
+        isolation: isolated (any Actor)? = #isolation, _ block: (Transaction) async throws -> T
+    ) async throws -> T {
         let transaction = try await translating { try await store.begin() }
         do {
             let value = try await block(Transaction(transaction: transaction))

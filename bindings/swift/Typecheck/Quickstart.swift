@@ -1,0 +1,45 @@
+// The quickstart of docs/ios.md, as it stands there. Type-checked here; a test compares the two.
+import SwiftUI
+import Turnstone
+import TurnstoneHost
+import UIKit
+
+struct SignedIn: TokenProvider {
+    func token(_ reason: TokenReason) async throws -> String { throw SignInRequired() }
+}
+
+struct NotesView: View {
+    let background: TurnstoneBackground
+    var body: some View { EmptyView() }
+}
+
+let notesSchema = ""
+
+// begin
+final class AppDelegate: NSObject, UIApplicationDelegate {
+    // Both ids stand in Info.plist, under BGTaskSchedulerPermittedIdentifiers.
+    let background = TurnstoneBackground(ids: TaskIds(refresh: "com.example.refresh", processing: "com.example.processing")) {
+        let remote = Remote.http("https://sync.example.com", tokens: SignedIn())
+        let path = try StoreFolder().path()  // protected, out of backups, never purged
+        return try await Turnstone.open(Options(path: path, schema: notesSchema, remote: remote, autoSync: true))
+    }
+    private var conditions: PathConditions?
+
+    func application(
+        _ application: UIApplication, didFinishLaunchingWithOptions options: [UIApplication.LaunchOptionsKey: Any]?
+    ) -> Bool {
+        do { try background.register() } catch { assertionFailure("\(error)") }
+        conditions = PathConditions(background.host)
+        return true
+    }
+}
+
+@main struct ExampleApp: App {
+    @UIApplicationDelegateAdaptor(AppDelegate.self) private var delegate
+    @Environment(\.scenePhase) private var phase
+
+    var body: some Scene {
+        WindowGroup { NotesView(background: delegate.background) }
+            .onChange(of: phase) { _, phase in delegate.background.sceneChanged(phase) }
+    }
+}
