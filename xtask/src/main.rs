@@ -28,7 +28,7 @@ use std::process::ExitCode;
 use suites::Scope;
 
 const USAGE: &str = "usage: xtask check | test | rules | kotlin | swift | bench-bindings [options] | aar | aar-check | \
-                     xcframework | xcframework-check | proofs | sizes | verify FILE";
+                     xcframework | xcframework-check | cross | proofs | sizes | verify FILE";
 
 fn main() -> ExitCode {
     let file = std::env::args().nth(2);
@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         Some("xcframework") => return told(artifacts::build_xcframework(&root())),
         Some("aar-check") => return reported(&artifacts::aar_check(&root())),
         Some("xcframework-check") => return reported(&artifacts::xcframework_check(&root())),
+        Some("cross") => return reported(&artifacts::compiled(&root())),
         Some("proofs") => return reported(&artifacts::proofs(&root())),
         Some("sizes") => return told(artifacts::sizes(&root())),
         Some("verify") => return told(file.ok_or(USAGE.to_owned()).and_then(|file| artifacts::verify(file.as_ref()))),

@@ -30,6 +30,23 @@ pub(crate) enum Effort {
     Ship,
 }
 
+impl Effort {
+    fn profile(self) -> &'static str {
+        match self {
+            // What cargo builds for this machine is then shared with the check for Android.
+            Self::Compiles => "dev",
+            Self::Ship => "ship",
+        }
+    }
+
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Compiles => "debug",
+            Self::Ship => "ship",
+        }
+    }
+}
+
 const LIBRARY: &str = "lib/rustlib/src/rust/library";
 const BUILD_STD: &str = "-Zbuild-std=std,panic_unwind";
 
@@ -82,20 +99,15 @@ impl Cross {
     /// Where it does not compile; the compiler has said why.
     pub(crate) fn build_ios(&self, target: &str, effort: Effort) -> Result<PathBuf, String> {
         let mut cargo = self.cargo();
-        cargo.args(["rustc", "--locked", "--package", "turnstone-ffi", "--no-default-features", "--profile", "ship"]);
-        cargo.args(["--crate-type", "staticlib", BUILD_STD, "--target", target]);
+        cargo.args(["rustc", "--locked", "--package", "turnstone-ffi", "--no-default-features"]);
+        cargo.args(["--profile", effort.profile(), "--crate-type", "staticlib", BUILD_STD, "--target", target]);
         let name = target.replace('-', "_");
         cargo.env(format!("CC_{name}"), "clang-19").env(format!("AR_{name}"), "llvm-ar-19");
         cargo.env("IPHONEOS_DEPLOYMENT_TARGET", OLDEST_IOS).env("SDKROOT", &self.darwin);
         // With link-time optimisation, members would hold bitcode that only this version of LLVM reads.
         cargo.env("CARGO_PROFILE_SHIP_LTO", "off").env("CARGO_PROFILE_SHIP_STRIP", "none");
-        if effort == Effort::Compiles {
-            cargo.env("CARGO_PROFILE_SHIP_OPT_LEVEL", "0").env("CARGO_PROFILE_SHIP_CODEGEN_UNITS", "16");
-            cargo.env("CARGO_TARGET_DIR", self.built.join("quick"));
-        }
         finished(&mut cargo, target)?;
-        let built = if effort == Effort::Compiles { self.built.join("quick") } else { self.built.clone() };
-        Ok(built.join(target).join("ship/libturnstone_ffi.a"))
+        Ok(self.built.join(target).join(effort.folder()).join("libturnstone_ffi.a"))
     }
 
     /// Links the whole library and nothing else but the system, and says where the result is.
@@ -136,6 +148,7 @@ impl Cross {
         let mut cargo = build::cargo(&self.root);
         // `-Zbuild-std` is not stable; it is used here alone, to prove and never to ship.
         cargo.env("RUSTC_BOOTSTRAP", "1").env("CARGO_TARGET_DIR", &self.built);
+        cargo.env("CARGO_PROFILE_DEV_DEBUG", "none").env("CARGO_INCREMENTAL", "0");
         if let Some(rustc) = &self.rustc {
             cargo.env("RUSTC", rustc);
         }
@@ -161,8 +174,9 @@ fn place_darwin(from: &Path, to: &Path) -> std::io::Result<()> {
     let settings = r#"{"CanonicalName":"iphoneos18.0","Version":"18.0","MaximumDeploymentTarget":"18.99"}"#;
     std::fs::write(to.join("SDKSettings.json"), settings)?;
     let system = std::fs::read_to_string(from.join("libSystem.tbd"))?;
-    let system = system.replace("arm64e.x1-macos", "arm64-ios-simulator").replace("arm64e-macos", "arm64-ios");
-    std::fs::write(to.join("libSystem.tbd"), system.replace("x86_64-macos", "x86_64-ios-simulator"))
+    let system = system.replace("arm64e.x1-macos", "arm64-ios-simulator").replace("arm64e.x1-", "arm64-");
+    let system = system.replace("arm64e-macos", "arm64-ios").replace("x86_64-macos", "x86_64-ios-simulator");
+    std::fs::write(to.join("libSystem.tbd"), system)
 }
 
 /// Rust's own folder once more, by links, with the sources in it; the installed one stays as it is.

@@ -56,25 +56,35 @@ fn built(root: &Path, feature: Option<&str>, to: &Path) -> Result<PathBuf, Strin
 /// Bytes by crate or C library, the largest first.
 fn parts(library: &Path) -> Result<Vec<(String, u64)>, String> {
     let mut nm = Command::new("nm");
-    let output = nm.args(["--demangle", "--print-size", "--defined-only"]).arg(library).output();
+    // In the order of the table: what is local to a file of C comes after the name of the file.
+    let output = nm.args(["--debug-syms", "--no-sort", "--demangle", "--print-size"]).arg(library).output();
     let output = output.map_err(|error| format!("nm: {error}"))?;
-    let mut sums = BTreeMap::<String, u64>::new();
-    for (name, bytes) in String::from_utf8_lossy(&output.stdout).lines().filter_map(sized) {
-        *sums.entry(owner(name)).or_default() += bytes;
-    }
+    let sums = sums(&String::from_utf8_lossy(&output.stdout));
     let mut sums: Vec<_> = sums.into_iter().collect();
     sums.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
     Ok(sums)
 }
 
-/// `address size kind name`, where a size stands.
-fn sized(line: &str) -> Option<(&str, u64)> {
-    let mut words = line.splitn(4, ' ');
-    let (_, bytes, _kind, name) = (words.next()?, words.next()?, words.next()?, words.next()?);
-    Some((name, u64::from_str_radix(bytes, 16).ok()?))
+fn sums(table: &str) -> BTreeMap<String, u64> {
+    let mut sums = BTreeMap::<String, u64>::new();
+    let mut file = "";
+    for line in table.lines() {
+        let words: Vec<_> = line.splitn(4, ' ').collect();
+        match words.as_slice() {
+            [_, "a", name] => file = name,
+            [_, bytes, kind, name] => {
+                let Ok(bytes @ 1..) = u64::from_str_radix(bytes, 16) else { continue };
+                let is_local = kind.starts_with(|letter: char| letter.is_ascii_lowercase());
+                let owner = if is_local && file.ends_with(".c") { owner(file) } else { owner(name) };
+                *sums.entry(owner).or_default() += bytes;
+            }
+            _ => {}
+        }
+    }
+    sums
 }
 
-/// The crate a name comes from; for C, the library, which its names begin with.
+/// The crate a name comes from; for C, the library, which the names of its functions and files begin with.
 fn owner(name: &str) -> String {
     let path = name.trim_start_matches(['<', '&', '[', '(', '*']);
     let path =
@@ -86,11 +96,12 @@ fn owner(name: &str) -> String {
     }
     let libraries = [
         ("sqlite", "SQLite (C)"),
-        ("ZSTD", "zstd (C)"),
-        ("HUF", "zstd (C)"),
-        ("FSE", "zstd (C)"),
         ("ring_core", "ring (C)"),
+        ("zstd", "zstd (C)"),
+        ("huf", "zstd (C)"),
+        ("fse", "zstd (C)"),
     ];
+    let name = name.to_ascii_lowercase();
     let library = libraries.iter().find(|(prefix, _)| name.starts_with(prefix));
     library.map_or_else(|| "C and what has no crate in its name".to_owned(), |(_, library)| (*library).to_owned())
 }
@@ -113,7 +124,13 @@ mod tests {
         for (name, expected) in owners {
             assert_eq!(owner(name), expected, "{name}");
         }
-        assert_eq!(sized("000000000012a4f0 0000000000000010 T core::fmt::write"), Some(("core::fmt::write", 16)));
-        assert_eq!(sized("000000000012a4f0 T _init"), None);
+    }
+
+    #[test]
+    fn what_is_local_to_a_file_of_c_belongs_to_its_library() {
+        let table = "0000000000000000 a sqlite3.c\n00000000000000a0 0000000000000010 t yy_reduce\n\
+            0000000000000000 a turnstone_ffi.1-cgu.0\n00000000000000b0 0000000000000001 t core::fmt::write\n\
+            00000000000000c0 0000000000000002 T sqlite3_open\n                 U malloc\n00000000000000d0 T _init\n";
+        assert_eq!(sums(table), [("SQLite (C)".to_owned(), 18), ("core".to_owned(), 1)].into());
     }
 }
