@@ -8,30 +8,29 @@ public struct Rows: RandomAccessCollection, Sendable {
     public let startIndex = 0
     public let endIndex: Int
 
-    fileprivate let data: Data
-    fileprivate let places: [String: Int]
+    /// An array and not `Data`: it is read cell by cell, which is what arrays are fast at.
+    private let block: [UInt8]
     private let tags: Int
     private let slots: Int
     private let heap: Int
 
     init(_ data: Data) {
         precondition(data.count >= 20 && data.prefix(4).elementsEqual("TSR1".utf8), "this is not a buffer of rows")
-        self.data = data
-        let width = Rows.number(data, 4)
-        endIndex = Rows.number(data, 8)
-        tags = Rows.number(data, 12)
-        heap = Rows.number(data, 16)
+        let block = [UInt8](data)
+        self.block = block
+        let width = Rows.number(block, 4)
+        endIndex = Rows.number(block, 8)
+        tags = Rows.number(block, 12)
+        heap = Rows.number(block, 16)
         slots = (tags + width * endIndex + 7) / 8 * 8
         var names: [String] = []
         var at = 20
         for _ in 0..<width {
-            let length = Rows.number(data, at)
-            names.append(String(decoding: data[data.startIndex + at + 4..<data.startIndex + at + 4 + length], as: UTF8.self))
+            let length = Rows.number(block, at)
+            names.append(String(decoding: block[at + 4..<at + 4 + length], as: UTF8.self))
             at += 4 + length
         }
         columns = names
-        // Where two columns have one name, the first counts.
-        places = Dictionary(zip(names, 0...), uniquingKeysWith: { first, _ in first })
     }
 
     public subscript(position: Int) -> Row {
@@ -39,20 +38,29 @@ public struct Rows: RandomAccessCollection, Sendable {
         return Row(rows: self, index: position)
     }
 
-    private static func number(_ data: Data, _ at: Int) -> Int {
-        data.withUnsafeBytes { Int(UInt32(littleEndian: $0.loadUnaligned(fromByteOffset: at, as: UInt32.self))) }
+    /// Where a column is. Where two have one name, the first counts. Few columns are found faster one by one than by hash.
+    fileprivate func place(_ name: String) -> Int? { columns.firstIndex(of: name) }
+
+    private static func number(_ block: [UInt8], _ at: Int) -> Int {
+        block.withUnsafeBytes { Int(UInt32(littleEndian: $0.loadUnaligned(fromByteOffset: at, as: UInt32.self))) }
     }
 
     fileprivate func cell(_ row: Int, _ column: Int) -> (tag: UInt8, slot: UInt64) {
         let place = row * columns.count + column
-        return data.withUnsafeBytes {
+        return block.withUnsafeBytes {
             ($0[tags + place], UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: slots + place * 8, as: UInt64.self)))
         }
     }
 
-    fileprivate func bytes(_ slot: UInt64) -> Data {
-        let from = data.startIndex + heap + Int(slot & 0xffff_ffff)
-        return data[from..<from + Int(slot >> 32)]
+    fileprivate func string(_ slot: UInt64) -> String {
+        block.withUnsafeBytes { String(decoding: UnsafeRawBufferPointer(rebasing: $0[range(slot)]), as: UTF8.self) }
+    }
+
+    fileprivate func bytes(_ slot: UInt64) -> Data { Data(block[range(slot)]) }
+
+    private func range(_ slot: UInt64) -> Range<Int> {
+        let from = heap + Int(slot & 0xffff_ffff)
+        return from..<from + Int(slot >> 32)
     }
 }
 
@@ -65,21 +73,21 @@ public struct Row: Sendable {
     public var columns: [String] { rows.columns }
 
     /// Whether there is a column of this name.
-    public func has(_ name: String) -> Bool { rows.places[name] != nil }
+    public func has(_ name: String) -> Bool { rows.place(name) != nil }
 
     /// The value of a column, as what it is.
     public func value(_ name: String) throws -> Value {
-        guard let place = rows.places[name] else {
+        guard let place = rows.place(name) else {
             throw RowError.noColumn(name, has: columns)
         }
         let (tag, slot) = rows.cell(index, place)
         switch tag {
         case 1: return .int(Int64(bitPattern: slot))
         case 2: return .real(Double(bitPattern: slot))
-        case 3: return .text(String(decoding: rows.bytes(slot), as: UTF8.self))
-        case 4: return .bytes(Data(rows.bytes(slot)))
+        case 3: return .text(rows.string(slot))
+        case 4: return .bytes(rows.bytes(slot))
         case 5: return .bool(slot == 1)
-        case 6: return .json(String(decoding: rows.bytes(slot), as: UTF8.self))
+        case 6: return .json(rows.string(slot))
         default: return .null
         }
     }
