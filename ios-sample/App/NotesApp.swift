@@ -25,7 +25,9 @@ final class AppDelegate: NSObject, UIApplicationDelegate {
         let settings = UserDefaults.standard
         let path = try StoreFolder("Notes").path()
         let server = settings.string(forKey: "server"), token = settings.string(forKey: "token")
-        return try await Turnstone.open(Notes.options(path: path, server: server, token: token))
+        var options = Notes.options(path: path, server: server, token: token)
+        options.witnessInKeychain(service: "dev.turnstone.notes")
+        return try await Turnstone.open(options)
     }
     private var conditions: PathConditions?
 

@@ -1,6 +1,16 @@
 #if canImport(Security)
     import Foundation
     import Security
+    import Turnstone
+
+    extension Options {
+        /// Keeps a witness of this database in the keychain, so that a copy on another phone is noticed before it syncs, and a
+        /// database that is gone is said to be. It outlives the app: after a new installation `lost` is what to expect.
+        public mutating func witnessInKeychain(service: String) {
+            let account = URL(fileURLWithPath: path).lastPathComponent
+            witness = KeptSecret(place: KeychainItem(service: service, account: account))
+        }
+    }
 
     /// One secret in the keychain: of this device only, never in a backup, readable once the phone was unlocked after a start.
     struct KeychainItem: SecretPlace {

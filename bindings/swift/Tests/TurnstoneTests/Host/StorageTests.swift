@@ -48,17 +48,48 @@ import Testing
     @Test func i_43_a_keychain_that_cannot_say_is_never_an_empty_one() throws {
         struct Place: SecretPlace {
             let status: Int32
-            func read() -> (status: Int32, data: Data?) { (status, status == 0 ? Data([1]) : nil) }
+            func read() -> (status: Int32, data: Data?) { (status, status == 0 ? Data("kept".utf8) : nil) }
             func write(_ data: Data) -> Int32 { status }
         }
         func kept(_ status: Int32) -> KeptSecret { KeptSecret(place: Place(status: status)) }
-        #expect(try kept(0).read() == Data([1]))
+        #expect(try kept(0).read() == "kept")
         #expect(try kept(-25300).read() == nil)
         #expect(throws: KeychainFailure.locked) { try kept(-25308).read() }
-        #expect(throws: KeychainFailure.locked) { try kept(-25308).write(Data()) }
+        #expect(throws: KeychainFailure.locked) { try kept(-25308).write("token") }
         #expect(throws: KeychainFailure.failed(-34018)) { try kept(-34018).read() }
-        #expect(throws: KeychainFailure.failed(-25300)) { try kept(-25300).write(Data()) }
-        try kept(0).write(Data())
+        #expect(throws: KeychainFailure.failed(-25300)) { try kept(-25300).write("token") }
+        try kept(0).write("token")
+    }
+
+    @Test func i_43_a_store_keeps_its_witness_in_the_keychain() async throws {
+        final class Place: SecretPlace {
+            let kept = Shared<Data?>(nil)
+            let status = Shared<Int32>(0)
+            func read() -> (status: Int32, data: Data?) {
+                status.value != 0 ? (status.value, nil) : kept.value == nil ? (-25300, nil) : (0, kept.value)
+            }
+            func write(_ data: Data) -> Int32 {
+                kept.change { $0 = data }
+                return 0
+            }
+        }
+        let keychain = Place()
+        func origin(in folder: URL) async throws -> Origin {
+            var options = Device.options(folder)
+            options.witness = KeptSecret(place: keychain)
+            let store = try await Turnstone.open(options)
+            let origin = try store.origin
+            try await store.close()
+            return origin
+        }
+        let place = try folder()
+        #expect(try await origin(in: place) == .new)
+        #expect(try await origin(in: place) == .known)
+        // The keychain cannot say: the store opens, and takes itself for nothing else.
+        keychain.status.change { $0 = -25308 }
+        #expect(try await origin(in: place) == .unknown)
+        keychain.status.change { $0 = 0 }
+        #expect(try await origin(in: try folder()) == .lost, "the file is gone, and the keychain knows")
     }
 
     @Test func the_privacy_manifest_is_in_the_package_and_names_no_tracking() throws {
