@@ -87,7 +87,7 @@ impl Cross {
     /// Where it does not compile; the compiler has said why.
     pub(crate) fn check_android(&self, target: &str) -> Result<(), String> {
         let mut cargo = self.cargo();
-        cargo.args(["check", "--locked", "--package", "turnstone-ffi", BUILD_STD, "--target", target]);
+        cargo.args(["check", "--quiet", "--locked", "--package", "turnstone-ffi", BUILD_STD, "--target", target]);
         let name = target.replace('-', "_");
         cargo.env(format!("CC_{name}"), "/bin/true").env(format!("AR_{name}"), "/bin/true");
         finished(&mut cargo, target)
@@ -99,7 +99,7 @@ impl Cross {
     /// Where it does not compile; the compiler has said why.
     pub(crate) fn build_ios(&self, target: &str, effort: Effort) -> Result<PathBuf, String> {
         let mut cargo = self.cargo();
-        cargo.args(["rustc", "--locked", "--package", "turnstone-ffi", "--no-default-features"]);
+        cargo.args(["rustc", "--quiet", "--locked", "--package", "turnstone-ffi", "--no-default-features"]);
         cargo.args(["--profile", effort.profile(), "--crate-type", "staticlib", BUILD_STD, "--target", target]);
         let name = target.replace('-', "_");
         cargo.env(format!("CC_{name}"), "clang-19").env(format!("AR_{name}"), "llvm-ar-19");
