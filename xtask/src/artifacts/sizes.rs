@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::packages::{BYTES_MAX, BYTES_MAX_WITH_HTTP};
+use super::packages::{GOAL, GOAL_WITH_HTTP};
 use super::slices;
 use crate::bindings::Places;
 use crate::build;
@@ -21,7 +21,7 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
     let folder = Places::new(root).built.with_file_name("sizes");
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     println!("Built for {}; the goals are for arm64, and docs/proofs.md has a figure for it.", std::env::consts::ARCH);
-    let builds = [("without-http", BYTES_MAX, Some("--no-default-features")), ("with-http", BYTES_MAX_WITH_HTTP, None)];
+    let builds = [("without-http", GOAL, Some("--no-default-features")), ("with-http", GOAL_WITH_HTTP, None)];
     for (name, goal, feature) in builds {
         let library = built(root, feature, &folder.join(format!("{name}.so")))?;
         let stripped = folder.join(format!("{name}-stripped.so"));
