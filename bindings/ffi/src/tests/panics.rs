@@ -1,6 +1,6 @@
 //! No panic crosses: one is planted in every exported function, and the store goes on.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::kit::{Device, insert, no_hooks, options, wait};
 use crate::background::FfiRunReason;
@@ -53,8 +53,19 @@ fn every_exported_function_stands_behind_the_fence() {
     }
 }
 
+/// The name by which an exported function trips.
+fn trips_as(body: &str) -> &str {
+    let calls = ["fence::quick(", "fence::blocking(", "fence::task(", ".writing(", ".or_next(", "fence::listen("];
+    let at = calls.iter().filter_map(|call| body.find(call)).min().unwrap();
+    body[at..].split('"').nth(1).unwrap()
+}
+
+/// The functions in which a panic was planted.
+static PLANTED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
 /// What a call with a planted panic says.
 fn planted<T: std::fmt::Debug>(name: &str, call: impl FnOnce() -> Result<T, FfiError>) {
+    PLANTED.lock().unwrap().push(name.to_owned());
     plant_panic(name.to_owned());
     let said = call();
     let is_panic = matches!(&said, Err(FfiError::Internal { code, .. }) if code == "panic");
@@ -143,6 +154,10 @@ fn a_panic_is_internal_and_the_store_goes_on() {
     planted("transaction_commit", || wait(tx.clone().commit()));
     wait(tx.rollback()).unwrap();
 
+    let planted = PLANTED.lock().unwrap().clone();
+    for (name, body) in exported() {
+        assert!(planted.iter().any(|done| done == trips_as(&body)), "no panic was planted in {name}");
+    }
     assert_eq!(device.titles(), ["before"], "no call that panicked did anything");
     device.insert("after");
     assert_eq!(device.titles(), ["after", "before"]);
