@@ -80,6 +80,8 @@ pub enum Action {
     Conditions { device: u8, bits: u8 },
     /// The server's disk fills or is freed.
     ServerDisk { full: bool },
+    /// The server's wall clock is set back, by less than before or by more.
+    ServerClock { back_ms: u32 },
     /// One storage call of the server fails.
     ServerDiskError { step: u8 },
 }
@@ -140,6 +142,7 @@ fn fault(rng: &mut fastrand::Rng, swarm: &Swarm, device: u8) -> Option<Action> {
         (swarm.background, background(rng, device)),
         (swarm.conditions, Action::Conditions { device, bits: rng.u8(..) }),
         (swarm.server_disk, server_disk(rng)),
+        (swarm.server_clock, Action::ServerClock { back_ms: rng.u32(..120_000) }),
     ];
     // One draw decides, so that adding a class changes no other class's rate.
     let mut dice = rng.u16(..1_000);

@@ -36,6 +36,7 @@ pub const SOMETIMES: &[&str] = &[
     "request refused",
     "server killed",
     "server killed in a request",
+    "server's clock set back",
     "server's disk error armed",
     "server's disk filled",
     "the server said that its disk fails",

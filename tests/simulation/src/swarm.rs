@@ -79,6 +79,9 @@ pub struct Swarm {
     /// A server's disk that fails or fills.
     #[serde(default)]
     pub server_disk: u16,
+    /// A server's wall clock that is set back.
+    #[serde(default)]
+    pub server_clock: u16,
 }
 
 impl Swarm {
@@ -118,6 +121,7 @@ impl Swarm {
             background: 0,
             conditions: 0,
             server_disk: 0,
+            server_clock: 0,
         };
         swarm.devices = rng.u8(3..=6);
         swarm.equal_values = rng.u8(0..=80);
@@ -138,6 +142,7 @@ impl Swarm {
         swarm.hot = rng.u8(1..=8);
         swarm.polls = rng.bool();
         swarm.newest_first = rng.u8(..=3);
+        swarm.server_clock = if rng.bool() { rng.u16(1..=15) } else { 0 };
         swarm
     }
 
@@ -175,6 +180,7 @@ impl Swarm {
             background: 0,
             conditions: 0,
             server_disk: 0,
+            server_clock: 0,
         }
     }
 }

@@ -16,7 +16,7 @@ use turnstone_vfs::{Disk, Mount};
 use crate::action::{Action, clock_jump};
 use crate::app;
 use crate::device::{Device, DeviceSetup};
-use crate::model::{Model, Violation};
+use crate::model::{History, Model, Violation};
 use crate::network::Net;
 use crate::server::{Server, ServerSetup};
 use crate::swarm::Swarm;
@@ -73,6 +73,12 @@ pub struct World {
     newest_first: u8,
     /// Whether a storage call of the server failed: it may say so.
     server_trouble: bool,
+    /// By how much the server's wall clock is behind.
+    server_back_ms: u64,
+    /// The server's wall clock when it made each commit, as far as it is noted.
+    clock_at: BTreeMap<u64, u64>,
+    /// What it read when the server died in a request.
+    clock_at_death: Option<u64>,
     /// Whether devices look for news by themselves.
     pub polls: bool,
     /// The last commit of the server when it last answered.
@@ -140,6 +146,9 @@ impl World {
             hot: usize::from(swarm.hot.max(1)),
             newest_first: swarm.newest_first,
             server_trouble: false,
+            server_back_ms: 0,
+            clock_at: BTreeMap::new(),
+            clock_at_death: None,
             polls: swarm.polls,
             rows: vec![("notes", app::SETTINGS.to_owned())],
             writes: 0,
@@ -147,6 +156,28 @@ impl World {
             server_power: false,
             seed,
         }
+    }
+
+    /// What the server's wall clock reads.
+    fn server_ms(&self) -> u64 {
+        crate::device::EPOCH_MS + self.now_ms - self.server_back_ms
+    }
+
+    /// Notes the server's wall clock for the commits it has made since the last time.
+    fn note_clock(&mut self, clock_ms: u64) {
+        let noted = self.clock_at.last_key_value().map_or(0, |(n, _)| *n);
+        for n in noted + 1..=self.server.head().unwrap_or(noted) {
+            self.clock_at.insert(n, clock_ms);
+        }
+    }
+
+    /// Everything the server decided, and what its wall clock read then.
+    pub fn history(&self) -> Result<History, String> {
+        let mut history = self.server.history()?;
+        for commit in &mut history.commits {
+            commit.ms = self.clock_at.get(&commit.n).copied().unwrap_or(commit.ms);
+        }
+        Ok(history)
     }
 
     /// Counts that something happened.

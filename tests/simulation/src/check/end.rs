@@ -18,7 +18,7 @@ pub(super) fn judge(world: &mut World) {
         Ok(state) => state,
         Err(error) => return world.wrong("I-27", error),
     };
-    let history = match world.server.history() {
+    let history = match world.history() {
         Ok(history) => history,
         Err(error) => return world.wrong("I-54", error),
     };

@@ -93,9 +93,12 @@ impl World {
             }
             Action::Neighbour => {
                 self.saw("another tenant wrote");
-                let now_ms = crate::device::EPOCH_MS + self.now_ms;
+                let now_ms = self.server_ms();
                 if let Err(problem) = self.server.neighbour_writes(now_ms) {
                     self.wrong("I-56", format!("another tenant is refused: {problem}"));
+                }
+                if self.server.disk.is_dead() {
+                    self.server_died(None);
                 }
             }
             Action::ServerDisk { full } => {
@@ -103,6 +106,10 @@ impl World {
                 disk.set_capacity(full.then(|| disk.used() + 2_000));
                 self.server_trouble |= full;
                 self.saw(if full { "server's disk filled" } else { "server's disk freed" });
+            }
+            Action::ServerClock { back_ms } => {
+                self.server_back_ms = u64::from(back_ms);
+                self.saw("server's clock set back");
             }
             Action::ServerDiskError { step } => {
                 let disk = &self.server.disk;
@@ -113,7 +120,7 @@ impl World {
             }
             Action::Overload { ms } => {
                 self.saw("server overloaded");
-                self.server.overloaded_until_ms = crate::device::EPOCH_MS + self.now_ms + u64::from(ms);
+                self.server.overloaded_until_ms = self.server_ms() + u64::from(ms);
             }
             _ => {}
         }

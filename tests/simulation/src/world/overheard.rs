@@ -68,7 +68,7 @@ impl World {
         if code == "device_forked" && !self.model.restored.is_empty() {
             return self.saw("a restored device was told so");
         }
-        if code == "unavailable" && crate::device::EPOCH_MS + self.now_ms >= self.server.overloaded_until_ms {
+        if code == "unavailable" && self.server_ms() >= self.server.overloaded_until_ms {
             return if self.server_trouble {
                 self.saw("the server said that its disk fails");
             } else {

@@ -34,7 +34,18 @@ impl World {
                     self.saw("request arrived that nobody waits for");
                 }
                 self.read_push(&request);
-                match self.server.handle(device, &request, crate::device::EPOCH_MS + self.now_ms) {
+                if let Some(clock_ms) = self.clock_at_death.take()
+                    && self.server.start()
+                {
+                    self.note_clock(clock_ms);
+                }
+                let clock_ms = self.server_ms();
+                let answer = self.server.handle(device, &request, clock_ms);
+                match &answer {
+                    Some(_) => self.note_clock(clock_ms),
+                    None => self.clock_at_death = Some(clock_ms),
+                }
+                match answer {
                     Some(response) => {
                         if self.tells {
                             let text = String::from_utf8_lossy(&response.body);
@@ -59,7 +70,7 @@ impl World {
         }
     }
 
-    fn server_died(&mut self, reply: Option<Reply>) {
+    pub(super) fn server_died(&mut self, reply: Option<Reply>) {
         if self.server.disk.is_dead() {
             self.saw(if self.server_power { "server lost power in a request" } else { "server killed in a request" });
             let seed = self.dice();
