@@ -84,8 +84,9 @@ pub(crate) fn generate(places: &Places, language: &str) -> Result<(), String> {
 }
 
 /// The modules with tests: the suite they are counted in, and their folder.
-const MODULES: [(&str, &str); 5] = [
+const MODULES: [(&str, &str); 6] = [
     ("kotlin", "turnstone"),
+    ("kotlin", "testing"),
     ("android", "host"),
     ("android", "android"),
     ("android-sample", "sample-state"),
