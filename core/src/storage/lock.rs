@@ -11,7 +11,7 @@ use std::path::Path;
 use crate::error::Error;
 
 /// The lock, as long as it lives. None where the file system has no locks, or the file is in a VFS of its own.
-pub(crate) struct FileLock(#[expect(dead_code, reason = "the lock is the open file")] Option<File>);
+pub(crate) struct FileLock(Option<File>);
 
 impl FileLock {
     /// Takes the lock of a database.
@@ -37,6 +37,16 @@ impl FileLock {
     }
 }
 
+/// Lets go in so many words: a process that is being started shares our open files until it runs its own program, and
+/// would hold the lock for that long after we close ours.
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        if let Some(file) = &self.0 {
+            let _ = file.unlock();
+        }
+    }
+}
+
 /// What a failed open of a file in the database's folder says about the folder.
 pub(crate) fn folder_error(kind: ErrorKind) -> Error {
     match kind {
@@ -44,5 +54,23 @@ pub(crate) fn folder_error(kind: ErrorKind) -> Error {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Error::ReadOnly,
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::StorageFull,
         _ => Error::CannotOpen,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_was_let_go_is_free_though_a_child_still_has_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = dir.path().join("a.db");
+        let lock = FileLock::take(&database).unwrap();
+        // What a child has between fork and exec: the same open file.
+        let inherited = lock.0.as_ref().unwrap().try_clone().unwrap();
+        assert_eq!(FileLock::take(&database).err(), Some(Error::AlreadyOpen));
+        drop(lock);
+        assert!(FileLock::take(&database).is_ok());
+        drop(inherited);
     }
 }
