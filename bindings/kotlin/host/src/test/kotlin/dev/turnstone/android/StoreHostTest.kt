@@ -34,9 +34,13 @@ import org.junit.jupiter.api.Test
 import java.io.File
 import java.net.ServerSocket
 import java.util.concurrent.CopyOnWriteArrayList
+import java.util.concurrent.atomic.AtomicBoolean
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 import kotlin.time.measureTime
+
+/** Five times as long as it takes to pass a wish on. */
+private val SETTLED = 500.milliseconds
 
 /** WorkManager as a list of what was asked of it. */
 private class Asked : WorkQueue {
@@ -147,27 +151,35 @@ class StoreHostTest {
 
     @Test
     fun a_wish_never_stops_the_worker_that_runs() = test {
-        val called = CompletableDeferred<Unit>()
-        val silent = HttpTransport {
-            called.complete(Unit)
-            awaitCancellation()
-        }
-        Phone(Remote.Custom(silent, tokens = { "token" })).use { phone ->
-            phone.host.setConditions(Conditions(Network.Metered, foreground = false))
-            phone.host.store()
-            phone.asked.until("periodic 15m")
-            val before = phone.asked.all.toList()
-            coroutineScope {
-                val worker = async(Dispatchers.Default) { phone.host.run(isOnce = true) }
-                called.await()
-                phone.write("while it runs")
-                // Five times as long as it takes to pass a wish on.
-                delay(500)
-                assertEquals(before, phone.asked.all.toList())
-                worker.cancelAndJoin()
+        TestServer().use { server ->
+            val isSilent = AtomicBoolean()
+            val called = CompletableDeferred<Unit>()
+            val web = OkHttpTransport(server.url)
+            val untilSilent = HttpTransport { request ->
+                if (!isSilent.get()) return@HttpTransport web.exchange(request)
+                called.complete(Unit)
+                awaitCancellation()
             }
-            phone.asked.until("once Replace")
-            phone.host.store().shutdown()
+            Phone(Remote.Custom(untilSilent, tokens = { server.token })).use { phone ->
+                phone.host.setConditions(Conditions(Network.Metered, foreground = false))
+                val store = phone.host.store()
+                store.sync()
+                phone.asked.until("cancel once")
+                delay(SETTLED)
+                val before = phone.asked.all.toList()
+                isSilent.set(true)
+                coroutineScope {
+                    // What is wished has not settled yet when the worker starts.
+                    phone.write("just before it runs")
+                    val worker = async(Dispatchers.Default) { phone.host.run(isOnce = true) }
+                    called.await()
+                    delay(SETTLED)
+                    assertEquals(before, phone.asked.all.toList(), "it is wished, and not asked for")
+                    worker.cancelAndJoin()
+                }
+                phone.asked.until("once Replace")
+                store.shutdown()
+            }
         }
     }
 
