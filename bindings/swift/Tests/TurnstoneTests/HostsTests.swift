@@ -9,7 +9,7 @@ import Testing
         func schedule(_ wish: Wish?) { tell.yield(wish) }
     }
 
-    @Test func the_platform_scheduler_holds_what_is_wished() async throws {
+    @Test(.timeLimit(.minutes(1))) func the_platform_scheduler_holds_what_is_wished() async throws {
         let server = try TestServer()
         let (wishes, tell) = AsyncStream<Wish?>.makeStream()
         var options = Device.options(try folder(), server.remote())
@@ -24,8 +24,8 @@ import Testing
             break
         }
         try await store.sync()
-        for await wish in wishes where wish?.kind == .pull {
-            #expect(wish?.earliest != nil, "then only news, later")
+        // The pull of that very sync may have been wished for, too. Then only news are, later.
+        for await wish in wishes where wish?.kind == .pull && wish?.earliest != nil {
             break
         }
         try await store.close()

@@ -25,7 +25,9 @@ class HostsTest {
             store.write { insert("notes", "title" to "to be sent") }
             assertFalse(next(WorkKind.SmallPush).batteryNotLow)
             store.sync()
-            assertNotNull(next(WorkKind.Pull).earliestAtMillis, "then only news, later")
+            // The pull of that very sync may have been wished for, too. Then only news are, later.
+            while (next(WorkKind.Pull).earliestAtMillis == null) Unit
+            assertNotNull(store.nextWake().wish?.earliestAtMillis)
             store.shutdown()
         }
     }
