@@ -43,11 +43,14 @@ class WatchTest {
     @Test
     fun a_watch_ends_when_the_store_closes() = offline { a ->
         coroutineScope {
-            val watching = async(start = CoroutineStart.UNDISPATCHED) { a.store.watch("SELECT 1 FROM notes").toList() }
+            // Caught where it happens: what fails in a scope cancels the scope.
+            val watching = async(start = CoroutineStart.UNDISPATCHED) {
+                runCatching { a.store.watch("SELECT 1 FROM notes").toList() }
+            }
             a.store.watch("SELECT 1 FROM notes").first()
             a.store.shutdown()
             // It may have been closed before its first rows were read.
-            val ended = runCatching { watching.await() }
+            val ended = watching.await()
             assertTrue(ended.isSuccess || ended.exceptionOrNull() is TurnstoneException.Closed)
         }
     }
