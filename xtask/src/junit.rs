@@ -4,6 +4,9 @@ use std::path::Path;
 
 use crate::tally::Tally;
 
+/// No more of what a test said is repeated at the end, in characters: a line of it is enough to know what happened.
+const SAID_MAX: usize = 300;
+
 /// Counts every report in a folder. `suite` stands before the name of each test.
 pub(crate) fn count(suite: &str, folder: &Path) -> Tally {
     let mut tally = Tally::default();
@@ -24,8 +27,8 @@ fn read(suite: &str, report: &str) -> Tally {
         let class = class.rsplit('.').next().unwrap_or(class);
         let name = format!("{suite}/{class}::{}", name.trim_end_matches("()"));
         let inside = if head.ends_with('/') { "" } else { rest.split("</testcase>").next().unwrap_or_default() };
-        if inside.contains("<failure") || inside.contains("<error") {
-            tally.fail(name);
+        if let Some((_, failure)) = inside.split_once("<failure").or_else(|| inside.split_once("<error")) {
+            tally.fail_saying(name, &said(failure));
         } else if let Some((_, skipped)) = inside.split_once("<skipped") {
             tally.skip(&name, attribute(skipped, "message").unwrap_or("skipped without a reason"));
         } else {
@@ -33,6 +36,13 @@ fn read(suite: &str, report: &str) -> Tally {
         }
     }
     tally
+}
+
+/// The first line of what a test said when it failed, or what it threw.
+fn said(failure: &str) -> String {
+    let said = attribute(failure, "message").or_else(|| attribute(failure, "type")).unwrap_or_default();
+    let said = said.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#10;", "\n");
+    said.lines().next().unwrap_or_default().chars().take(SAID_MAX).collect()
 }
 
 fn attribute<'a>(head: &'a str, name: &str) -> Option<&'a str> {
@@ -65,5 +75,11 @@ mod tests {
         assert_eq!(tally.counts(), "2 passed, 1 failed, 1 skipped");
         assert!(tally.has_run("kotlin/SyncTest::edits_survive"));
         assert!(tally.has_run("kotlin/SyncTests::watch"));
+    }
+
+    #[test]
+    fn a_failure_is_told_in_a_line() {
+        assert_eq!(said(r#" message="expected: &lt;1&gt; but was: 2&#10;  at X" type="E">trace"#), "expected: <1> but was: 2");
+        assert_eq!(said(r#" type="java.io.IOException">trace"#), "java.io.IOException");
     }
 }

@@ -9,7 +9,7 @@ pub(crate) struct Tally {
     pub(crate) passed: usize,
     pub(crate) failed: usize,
     pub(crate) skipped: usize,
-    /// One line for each failure, `suite::test`.
+    /// One line for each failure, `suite::test`, and what it said if that is known.
     failures: Vec<String>,
     /// One line for each skip, with its reason.
     skips: Vec<String>,
@@ -24,9 +24,13 @@ impl Tally {
     }
 
     pub(crate) fn fail(&mut self, name: impl Into<String>) {
+        self.fail_saying(name.into(), "");
+    }
+
+    /// Like [`Tally::fail`], with what the test said.
+    pub(crate) fn fail_saying(&mut self, name: String, why: &str) {
         self.failed += 1;
-        let name = name.into();
-        self.failures.push(name.clone());
+        self.failures.push(if why.is_empty() { name.clone() } else { format!("{name}: {why}") });
         self.ran.insert(name);
     }
 
@@ -118,6 +122,14 @@ mod tests {
     #[test]
     fn nothing_run_is_not_good() {
         assert!(!Tally::default().is_good(false));
+    }
+
+    #[test]
+    fn a_failure_says_why_and_is_found_by_its_name() {
+        let mut tally = Tally::default();
+        tally.fail_saying("kotlin/SyncTest::edits".to_owned(), "timed out");
+        assert_eq!(tally.failures, ["kotlin/SyncTest::edits: timed out"]);
+        assert!(tally.has_run("kotlin/SyncTest::edits"));
     }
 
     #[test]

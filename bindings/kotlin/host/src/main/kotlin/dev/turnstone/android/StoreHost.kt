@@ -47,6 +47,8 @@ public class StoreHost(
     public suspend fun store(): Turnstone = opening.withLock {
         opened ?: open().also { store ->
             opened = store
+            // What is known already counts from the first moment, not from when the scope has time.
+            conditions.value?.let(store::setConditions)
             scope.launch { conditions.filterNotNull().collect(store::setConditions) }
             scope.launch { combine(store.nextWakes, runs) { _, running -> running }.conflate().collect { pass(store) } }
         }

@@ -32,15 +32,14 @@ import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import java.io.File
+import java.io.IOException
 import java.net.ServerSocket
 import java.util.concurrent.CopyOnWriteArrayList
 import java.util.concurrent.atomic.AtomicBoolean
+import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 import kotlin.time.measureTime
-
-/** Five times as long as it takes to pass a wish on. */
-private val SETTLED = 500.milliseconds
 
 /** WorkManager as a list of what was asked of it. */
 private class Asked : WorkQueue {
@@ -69,11 +68,16 @@ private class Asked : WorkQueue {
     }
 }
 
-private class Phone(remote: Remote?, autoSync: Boolean = true, failures: Int = 0) : AutoCloseable {
+private class Phone(
+    remote: Remote?,
+    autoSync: Boolean = true,
+    failures: Int = 0,
+    settle: Duration = 100.milliseconds,
+) : AutoCloseable {
     val asked = Asked()
     private val scope = CoroutineScope(SupervisorJob() + Dispatchers.Default)
     private var toFail = failures
-    val host = StoreHost(scope, asked, sdk = 34, nowMillis = System::currentTimeMillis, settle = 100.milliseconds) {
+    val host = StoreHost(scope, asked, sdk = 34, nowMillis = System::currentTimeMillis, settle = settle) {
         if (toFail-- > 0) throw TurnstoneException.StorageFull("disk_full", "full")
         Turnstone.open(Options(File(folder(), "app.db").path, SCHEMA, remote, Durability.Process, autoSync = autoSync))
     }
@@ -105,10 +109,15 @@ class StoreHostTest {
     @Test
     fun h7_a_worker_pushes_and_pulls_and_leaves_nothing_behind() = test {
         TestServer().use { server ->
-            Phone(server.remote()).use { phone ->
+            // What the store is told of the network puts work off; only a network that is not there keeps it from trying.
+            val isReachable = AtomicBoolean()
+            val web = OkHttpTransport(server.url)
+            val radio = HttpTransport { if (isReachable.get()) web.exchange(it) else throw IOException("no network") }
+            Phone(Remote.Custom(radio, tokens = { server.token })).use { phone ->
                 phone.host.setConditions(Conditions(Network.Offline, foreground = false))
                 phone.write("by worker")
                 phone.asked.until("once Replace")
+                isReachable.set(true)
                 assertEquals(RunResult.Success, phone.host.run(isOnce = true))
                 assertEquals(0, phone.host.store().status().pendingGroups)
                 phone.host.store().shutdown()
@@ -161,12 +170,14 @@ class StoreHostTest {
                 called.complete(Unit)
                 awaitCancellation()
             }
-            Phone(Remote.Custom(untilSilent, tokens = { server.token })).use { phone ->
+            // Long enough for the worker to start meanwhile, also where the machine is busy.
+            val settle = 1.seconds
+            Phone(Remote.Custom(untilSilent, tokens = { server.token }), settle = settle).use { phone ->
                 phone.host.setConditions(Conditions(Network.Metered, foreground = false))
                 val store = phone.host.store()
                 store.sync()
                 phone.asked.until("cancel once")
-                delay(SETTLED)
+                delay(settle * 3)
                 val before = phone.asked.all.toList()
                 isSilent.set(true)
                 coroutineScope {
@@ -174,7 +185,7 @@ class StoreHostTest {
                     phone.write("just before it runs")
                     val worker = async(Dispatchers.Default) { phone.host.run(isOnce = true) }
                     called.await()
-                    delay(SETTLED)
+                    delay(settle * 3)
                     assertEquals(before, phone.asked.all.toList(), "it is wished, and not asked for")
                     worker.cancelAndJoin()
                 }
