@@ -91,7 +91,8 @@ pub struct BackgroundReport {
     pub code: Option<Code>,
     /// Why the system gave time.
     pub reason: RunReason,
-    /// What was pushed and pulled, in how many bytes.
+    /// What was pushed and pulled, in how many bytes: by the run, and in the background also by what went before it since
+    /// the store woke or since the run before. News that came in the time the system gave are never left out.
     pub sync: SyncReport,
 }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use kit::{Device, MemoryServer, SlowPushes, refuse};
-use turnstone::background::{Kind, Network, NetworkNeed, Rest, Why};
+use turnstone::background::{Cause, Kind, Network, NetworkNeed, Rest, Why};
 use turnstone::{Budget, Conditions, Decision, RunOutcome, RunReason, Stopped};
 use turnstone_protocol::{Code, Problem};
 
@@ -151,6 +151,33 @@ fn h14_a_worker_and_the_ui_share_one_flight() {
         "one push at a time, and the UI's sync went on"
     );
     assert_eq!(ann.hash(), server.state_hash());
+}
+
+/// H10: a store that is woken for a run may have fetched the news before the run begins: they are told all the same, once.
+#[test]
+fn a_run_in_the_background_reports_what_came_since_the_store_woke() {
+    let server = MemoryServer::new();
+    let ben = server.device("ben");
+    let ann = Device::open_with("ann", server.remote(), |options| options.auto_sync(true));
+    ann.sync();
+    for is_seen in [false, true] {
+        let here = Conditions { foreground: is_seen, ..AWAY };
+        ann.store.set_conditions(AWAY);
+        ann.store.suspend().unwrap();
+        let id = ben.insert("from Ben");
+        ben.sync();
+        ann.store.set_conditions(here);
+        ann.store.resume().unwrap();
+        let status = ann.store.watch_status().unwrap();
+        while ann.field(&id, "title").is_none()
+            || ann.store.next_wake().decision == (Decision::Now { why: Cause::Opened })
+        {
+            status.next_blocking().unwrap();
+        }
+        let report = run(&ann);
+        assert_eq!(report.sync.rows_pulled, u64::from(!is_seen), "seen: {is_seen}, {report:?}");
+        assert_eq!(run(&ann).sync.rows_pulled, 0, "told once");
+    }
 }
 
 /// H2, H9: what the device is like decides what starts by itself, and what the system is asked for.

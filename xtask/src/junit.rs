@@ -79,7 +79,10 @@ mod tests {
 
     #[test]
     fn a_failure_is_told_in_a_line() {
-        assert_eq!(said(r#" message="expected: &lt;1&gt; but was: 2&#10;  at X" type="E">trace"#), "expected: <1> but was: 2");
+        assert_eq!(
+            said(r#" message="expected: &lt;1&gt; but was: 2&#10;  at X" type="E">trace"#),
+            "expected: <1> but was: 2"
+        );
         assert_eq!(said(r#" type="java.io.IOException">trace"#), "java.io.IOException");
     }
 }

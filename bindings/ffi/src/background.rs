@@ -79,7 +79,8 @@ pub struct FfiBackgroundReport {
     pub stopped: FfiStopped,
     /// What went wrong, if something did: a stable code.
     pub code: Option<String>,
-    /// What was pushed and pulled, in how many bytes.
+    /// What was pushed and pulled, in how many bytes; in the background also what came since the store woke or since the
+    /// run before.
     pub sync: FfiSyncReport,
 }
 

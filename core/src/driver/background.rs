@@ -6,7 +6,7 @@ use turnstone_engine::sync::{Event, Now, Outcome};
 use super::run::Loop;
 use crate::Error;
 use crate::background::{
-    Background, BackgroundReport, Budget, Decision, RunOutcome, RunReason, Stopped, Wake, concluded,
+    Background, BackgroundReport, Budget, Conditions, Decision, RunOutcome, RunReason, Stopped, Wake, concluded,
 };
 use crate::report::SyncReport;
 
@@ -21,7 +21,10 @@ pub(super) struct Run {
     pub(super) reply: oneshot::Sender<Result<BackgroundReport, Error>>,
     pub(super) budget: Budget,
     pub(super) reason: RunReason,
+    /// What had been done when it began: its budget is spent from there.
     pub(super) before: SyncReport,
+    /// What it reports begins there.
+    pub(super) told: SyncReport,
     pub(super) since_ms: u64,
 }
 
@@ -33,7 +36,9 @@ impl Run {
 }
 
 impl Loop {
-    /// Begins a run: whatever is under way for somebody else goes on and serves it too.
+    /// Begins a run: whatever is under way for somebody else goes on and serves it too. While nobody looks on, it also
+    /// reports what was done since the store woke or since the run before: a store that is woken for a run may have
+    /// fetched the news before the run began.
     pub(super) fn begin_run(
         &mut self,
         reply: oneshot::Sender<Result<BackgroundReport, Error>>,
@@ -41,9 +46,18 @@ impl Loop {
         reason: RunReason,
     ) {
         let (before, since_ms) = (self.report(), self.now().mono_ms);
-        self.runs.push(Run { reply, budget, reason, before, since_ms });
+        let told = if self.setup.conditions.foreground { before } else { self.told };
+        self.runs.push(Run { reply, budget, reason, before, told, since_ms });
         self.ending = None;
         self.feed(Event::Granted);
+    }
+
+    /// What was done while a person looked on is nothing that a run did.
+    pub(super) fn note_conditions(&mut self, now: Conditions) {
+        if self.setup.conditions.foreground && !now.foreground {
+            self.told = self.report();
+        }
+        self.setup.conditions = now;
     }
 
     /// Ends every run: at once where somebody else waits for the sync too, else at the next safe point.
@@ -94,10 +108,11 @@ impl Loop {
     fn answer_runs(&mut self, outcome: RunOutcome, stopped: Stopped, code: Option<turnstone_protocol::Code>) {
         let (report, now_ms) = (self.report(), self.now().mono_ms);
         for run in self.runs.drain(..) {
-            let sync = SyncReport { ms: now_ms.saturating_sub(run.since_ms), ..report.since(&run.before) };
+            let sync = SyncReport { ms: now_ms.saturating_sub(run.since_ms), ..report.since(&run.told) };
             let done = BackgroundReport { outcome, stopped, code: code.clone(), reason: run.reason, sync };
             let _ = run.reply.send(Ok(done));
         }
+        self.told = report;
     }
 
     /// When the next run's time is over.

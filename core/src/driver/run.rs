@@ -117,6 +117,8 @@ pub(super) struct Loop {
     pub(super) runs: Vec<Run>,
     /// Background runs are to end at the next safe point.
     pub(super) ending: Option<Stopped>,
+    /// What had been done when a run was last told of it.
+    pub(super) told: SyncReport,
     /// Whether the machine was told that the next pull brings everything.
     pub(super) told_bootstrap: Option<bool>,
     /// The last failure of the database, for those who wait.
@@ -131,6 +133,7 @@ impl Loop {
     pub(super) fn new(setup: Setup, config: Config, seed: u64) -> Self {
         // A loop that ended with a suspension is gone on with.
         let totals = setup.view.doing().totals;
+        let told = traffic(&setup.wire, totals);
         Self {
             machine: Sync::new(config, seed),
             queue: VecDeque::from([Job::Begin(setup.opened)]),
@@ -153,6 +156,7 @@ impl Loop {
             waiters: Vec::new(),
             runs: Vec::new(),
             ending: None,
+            told,
             told_bootstrap: None,
             failed: None,
             synced_saved_ms: 0,
@@ -208,7 +212,12 @@ impl Loop {
                 self.setup.work_pending.store(false, Ordering::Release);
                 self.feed(Event::WorkPending);
             }
-            Message::Event(event) => self.feed(event),
+            Message::Event(event) => {
+                if let Event::Conditions(now) = event {
+                    self.note_conditions(now);
+                }
+                self.feed(event);
+            }
             Message::Token(result) => self.take_token(result),
             Message::Hello(flight, result) => self.take_hello(flight, result),
             Message::Pushed(flight, result) => self.take_pushed(flight, result),
@@ -249,8 +258,7 @@ impl Loop {
 
     /// What was done since the loop began, as far as a report tells.
     pub(super) fn report(&self) -> SyncReport {
-        let (requests, bytes_up, bytes_down) = self.setup.wire.traffic();
-        SyncReport { requests, bytes_up, bytes_down, ..self.totals }
+        traffic(&self.setup.wire, self.totals)
     }
 
     /// Shows what the loop does now, if that changed.
@@ -309,6 +317,12 @@ impl Loop {
             let _ = reply.send(());
         }
     }
+}
+
+/// What was done, with what travelled for it.
+fn traffic(wire: &Wire, totals: SyncReport) -> SyncReport {
+    let (requests, bytes_up, bytes_down) = wire.traffic();
+    SyncReport { requests, bytes_up, bytes_down, ..totals }
 }
 
 #[expect(clippy::disallowed_methods, reason = "timers of the client are armed here and nowhere else")]

@@ -93,7 +93,8 @@ public struct BackgroundReport: Equatable, Sendable {
     public let stopped: Stopped
     /// What went wrong, if something did: a stable code.
     public let code: String?
-    /// What was pushed and pulled, in how many bytes.
+    /// What was pushed and pulled, in how many bytes; in the background also what came since the store woke or since the run
+    /// before.
     public let sync: SyncReport
 
     init(_ report: FfiBackgroundReport) {

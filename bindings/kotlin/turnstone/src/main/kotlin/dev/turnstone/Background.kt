@@ -80,7 +80,8 @@ public enum class Stopped {
  * @property outcome what to tell the system.
  * @property stopped why it ended.
  * @property code what went wrong, if something did: a stable code.
- * @property sync what was pushed and pulled, in how many bytes.
+ * @property sync what was pushed and pulled, in how many bytes; in the background also what came since the store woke or since the
+ *   run before.
  */
 public data class BackgroundReport(
     val outcome: Outcome,
