@@ -12,7 +12,7 @@ use turnstone_protocol::Incarnation;
 
 use crate::Error;
 use crate::clock::Entropy;
-use crate::storage::{Database, Key};
+use crate::storage::{Database, Key, read_meta};
 use crate::sync;
 
 /// Keeps one short text for one database, where backups do not go: Android's no-backup folder, the iOS Keychain with
@@ -64,10 +64,15 @@ pub(crate) fn examine(
         log::warn!(target: "turnstone", "the identity witness cannot be read: nothing is decided");
         return Ok(Origin::Unknown);
     };
-    let kept: Option<String> = database.system(|sys| sys.meta(Key::Witness))?;
+    let (kept, next) = database.read(|reader| {
+        Ok((read_meta::<String>(reader.conn(), Key::Witness)?, read_meta::<String>(reader.conn(), Key::NextWitness)?))
+    })?;
+    let is_interrupted = next.is_some() && next == held;
     let origin = match (&kept, &held) {
-        (None, None) => Origin::New,
         (Some(kept), Some(held)) if kept == held => return Ok(Origin::Known),
+        // The process died between the two writes: the database said before what it would write outside.
+        (_, Some(_)) if is_interrupted => Origin::Known,
+        (None, None) => Origin::New,
         (Some(_), _) => Origin::Copied,
         (None, Some(_)) => Origin::Lost,
     };
@@ -79,12 +84,22 @@ pub(crate) fn examine(
     if origin == Origin::Lost {
         log::warn!(target: "turnstone", "the database this device knew is gone: this one begins anew");
     }
-    // Outside first: where that fails the database remembers nothing, and is asked again the next time.
-    let token = format!("{:032x}", entropy.next()?);
-    if witness.write(&token).is_ok() {
-        database.system(|sys| sys.set_meta(Key::Witness, Some(token)))?;
-    } else {
-        log::warn!(target: "turnstone", "the identity witness cannot be written: a copy is not noticed");
-    }
+    let token = match held {
+        Some(held) if is_interrupted => held,
+        _ => {
+            let token = format!("{:032x}", entropy.next()?);
+            database.system(|sys| sys.set_meta(Key::NextWitness, Some(token.clone())))?;
+            // Outside first: where that fails the database remembers nothing, and is asked again the next time.
+            if witness.write(&token).is_err() {
+                log::warn!(target: "turnstone", "the identity witness cannot be written: a copy is not noticed");
+                return Ok(origin);
+            }
+            token
+        }
+    };
+    database.system(|sys| {
+        sys.set_meta(Key::Witness, Some(token))?;
+        sys.set_meta(Key::NextWitness, None::<String>)
+    })?;
     Ok(origin)
 }

@@ -60,6 +60,8 @@ pub(crate) enum Key {
     LastSyncedMs,
     /// What the identity witness outside holds too. The store, at open.
     Witness,
+    /// What is about to be written there, until both have it. The store, at open.
+    NextWitness,
 }
 
 impl Key {
@@ -92,6 +94,7 @@ impl Key {
             Self::LastError => "last_error",
             Self::LastSyncedMs => "last_synced_ms",
             Self::Witness => "witness",
+            Self::NextWitness => "next_witness",
         }
     }
 }

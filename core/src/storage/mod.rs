@@ -47,9 +47,8 @@ pub use reader::Reader;
 pub use tx::Tx;
 
 pub(crate) use open::stored_schema;
-#[allow(unused_imports, reason = "the sync steps come to use all of it")]
 pub(crate) use {
     log::undone,
     meta::{Key, read as read_meta},
-    system::{Base, LoggedOp, Stored, SystemTx},
+    system::{LoggedOp, Stored, SystemTx},
 };

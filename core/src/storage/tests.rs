@@ -4,6 +4,7 @@ use tempfile::TempDir;
 use turnstone_engine::oplog::GroupState;
 use turnstone_protocol::{Fields, Gid, Op, OpKind, Schema, Value};
 
+use super::system::Base;
 use super::*;
 use crate::{Clock, Entropy, Error};
 

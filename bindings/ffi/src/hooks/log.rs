@@ -9,6 +9,7 @@ use log::{LevelFilter, Log, Metadata, Record};
 
 use crate::error::FfiError;
 use crate::fence;
+use crate::hooks::FfiHookFailure;
 
 /// Lines that may wait.
 const LINES_MAX: usize = 1024;
@@ -26,20 +27,6 @@ pub enum FfiLogLevel {
     Debug,
     /// Everything.
     Trace,
-}
-
-/// Why a hook failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, uniffi::Error)]
-pub enum FfiHookFailure {
-    /// It threw something.
-    #[error("a hook of the app failed")]
-    Failed,
-}
-
-impl From<uniffi::UnexpectedUniFFICallbackError> for FfiHookFailure {
-    fn from(_: uniffi::UnexpectedUniFFICallbackError) -> Self {
-        Self::Failed
-    }
 }
 
 /// Takes log lines. They hold no values, ids or tokens.

@@ -9,10 +9,23 @@ mod scheduler;
 mod token;
 mod witness;
 
-pub(crate) use self::log::FfiHookFailure;
 pub(crate) use http::{FfiHttpTransport, HostTransport};
 pub(crate) use scheduler::{FfiPlatformScheduler, start as start_scheduler};
 #[cfg(test)]
 pub(crate) use token::FfiTokenFailure;
 pub(crate) use token::{FfiTokenProvider, HostTokens};
 pub(crate) use witness::{FfiKeyProvider, FfiWitness, HostWitness};
+
+/// Why a hook failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, uniffi::Error)]
+pub enum FfiHookFailure {
+    /// It threw something.
+    #[error("a hook of the app failed")]
+    Failed,
+}
+
+impl From<uniffi::UnexpectedUniFFICallbackError> for FfiHookFailure {
+    fn from(_: uniffi::UnexpectedUniFFICallbackError) -> Self {
+        Self::Failed
+    }
+}
