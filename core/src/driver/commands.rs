@@ -59,7 +59,7 @@ impl Loop {
             Command::Hold { lane, ms } => self.queue.push_back(Job::Hold(lane, ms)),
             Command::Trouble(trouble) => self.note(trouble),
             Command::Synced => self.synced(),
-            Command::Finish { outcome } => self.finish(outcome),
+            Command::Finish { outcome } => self.finish(&outcome),
         }
     }
 
@@ -256,12 +256,12 @@ impl Loop {
         (at_ms > self.synced_saved_ms && self.synced_saved_ms > 0).then_some(at_ms)
     }
 
-    fn finish(&mut self, outcome: RunOutcome) {
+    pub(super) fn finish(&mut self, outcome: &RunOutcome) {
         let (report, now_ms) = (self.report(), self.now().mono_ms);
         self.setup.view.update(|doing| doing.totals = report);
-        self.conclude_runs(&outcome);
+        self.conclude_runs(outcome);
         for waiter in self.waiters.drain(..) {
-            let result = match &outcome {
+            let result = match outcome {
                 RunOutcome::Quiet { waiting } => {
                     let ms = now_ms.saturating_sub(waiter.since_ms);
                     Ok(SyncReport { waiting: *waiting as u64, ms, ..report.since(&waiter.before) })

@@ -228,12 +228,20 @@ impl Loop {
     /// Gives an event to the machine and does what it says.
     pub(super) fn feed(&mut self, event: Event) {
         let now = self.now();
+        let mut finished = None;
         for command in self.machine.handle(event, now) {
-            self.execute(command);
+            match command {
+                Command::Finish { outcome } => finished = Some(outcome),
+                command => self.execute(command),
+            }
         }
         self.note_holds(now);
         self.pump();
         self.show(now);
+        // Whoever hears that it is over and asks what comes next is told what comes next, not what went before.
+        if let Some(outcome) = finished {
+            self.finish(&outcome);
+        }
     }
 
     /// Writes down what is left of a `Retry-After`, from time to time: a process that is killed must not begin anew.
