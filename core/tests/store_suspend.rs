@@ -131,13 +131,16 @@ fn i_49_long_statements_are_ended() {
     const LONG: &str = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 2000000000)";
     let ann = Device::open("ann", kit::nowhere());
     let (reading, writing) = (ann.store.clone(), ann.store.clone());
+    let (inside, is_inside) = std::sync::mpsc::channel();
     let read = std::thread::spawn(move || reading.query(&format!("{LONG} SELECT max(x) FROM n"), &[]).map(drop));
     let write = std::thread::spawn(move || {
         writing.write(|tx| {
             tx.insert("notes", [("title", "never")])?;
+            inside.send(()).unwrap();
             tx.execute(&format!("{LONG} INSERT INTO drafts (id, text) SELECT 'a', max(x) FROM n"), &[]).map(drop)
         })
     });
+    is_inside.recv().unwrap();
     std::thread::park_timeout(Duration::from_millis(100));
     let took = suspend(&ann.store);
     assert!(took <= Duration::from_secs(1), "I-49: took {took:?}");
@@ -184,7 +187,7 @@ fn a_closure_that_stays_is_told_of_and_waited_for_again() {
 #[test]
 fn i_42_another_opener_may_have_the_file_meanwhile_and_nothing_is_sent_twice() {
     let server = MemoryServer::new();
-    let (link, wait) = SlowPushes::new(&server, true, 0);
+    let (link, wait) = SlowPushes::new(&server, true);
     let ann = Device::open("ann", link.remote());
     for at in 0..20 {
         ann.insert(&format!("note {at}"));

@@ -434,25 +434,23 @@ impl Counter {
     }
 }
 
-/// A link on which pushes take their time, or reach the server and are never heard of again.
+/// A link on which pushes reach the server, and are answered when a test lets them be.
 #[derive(Clone)]
 pub struct SlowPushes {
     inner: MemoryTransport,
-    /// Pushes get no answer.
+    /// Pushes get no answer until it is false again.
     pub hang: Arc<AtomicBool>,
     /// Announces each push.
     pub reached: std::sync::mpsc::SyncSender<()>,
     /// Pushes under way now, and at most.
     pub under_way: Arc<(AtomicU64, AtomicU64)>,
-    takes: std::time::Duration,
 }
 
 impl SlowPushes {
-    pub fn new(server: &MemoryServer, hang: bool, takes_ms: u64) -> (Self, std::sync::mpsc::Receiver<()>) {
+    pub fn new(server: &MemoryServer, hang: bool) -> (Self, std::sync::mpsc::Receiver<()>) {
         let (reached, told) = std::sync::mpsc::sync_channel(1_000);
         let (hang, under_way) = (Arc::new(AtomicBool::new(hang)), Arc::default());
-        let takes = std::time::Duration::from_millis(takes_ms);
-        (Self { inner: server.transport(), hang, reached, under_way, takes }, told)
+        (Self { inner: server.transport(), hang, reached, under_way }, told)
     }
 
     pub fn remote(&self) -> Remote {
@@ -470,11 +468,10 @@ impl Transport for SlowPushes {
             let (now, most) = &*self.under_way;
             most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
             let answer = self.inner.exchange(request).await;
-            if self.hang.load(Ordering::SeqCst) {
-                std::future::pending::<()>().await;
+            while self.hang.load(Ordering::SeqCst) {
+                #[expect(clippy::disallowed_methods, reason = "a link that is silent until it is told otherwise")]
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
             }
-            #[expect(clippy::disallowed_methods, reason = "a slow link")]
-            tokio::time::sleep(self.takes).await;
             now.fetch_sub(1, Ordering::SeqCst);
             answer
         })
