@@ -30,7 +30,11 @@ fn i_30_of_two_edits_of_one_field_the_later_wins_everywhere() {
     ann.sync();
     ben.sync();
     ann.set(&id, "title", "from Ann");
-    std::thread::park_timeout(std::time::Duration::from_millis(20));
+    // A parked thread may be woken early.
+    let written_ms = kit::now_ms();
+    while kit::now_ms() < written_ms + 20 {
+        std::thread::park_timeout(std::time::Duration::from_millis(20));
+    }
     ben.set(&id, "title", "from Ben, later");
     ben.sync();
     let report = ann.sync();

@@ -197,7 +197,16 @@ fn i_17_a_captive_portal_consumes_nothing() {
 #[test]
 fn i_17_retry_after_is_obeyed_also_after_a_restart() {
     let server = MemoryServer::new();
-    let ann = server.device("ann");
+    let at_ms = Arc::new(AtomicU64::new(0));
+    let clock = || {
+        let at_ms = Arc::clone(&at_ms);
+        Clock::virtual_time(move || Moment {
+            wall_ms: 1_800_000_000_000,
+            boot_id: [1; 16],
+            boot_ms: at_ms.load(Ordering::SeqCst),
+        })
+    };
+    let ann = Device::open_with("ann", server.remote(), |options| options.clock(clock()));
     ann.insert("kept");
     server.intercept(|request, _| {
         push_only(&request.path).then(|| {
@@ -208,14 +217,15 @@ fn i_17_retry_after_is_obeyed_also_after_a_restart() {
     });
     assert_eq!(code_of(&ann.store.sync_blocking().unwrap_err()), "unavailable");
     server.intercept(|_, _| None);
-    let ann = ann.reopen();
+    at_ms.fetch_add(1_500, Ordering::SeqCst);
+    let ann = ann.reopen_with(|options| options.clock(clock()));
     server.forget_seen();
     ann.store.sync_blocking().unwrap_err();
     assert!(!server.paths().contains(&"push".to_owned()), "not before its time, though the process is a new one");
     assert_eq!(ann.pending(), 1);
-    std::thread::park_timeout(std::time::Duration::from_millis(2_700));
+    at_ms.fetch_add(1_200, Ordering::SeqCst);
     assert_eq!(ann.sync().groups_pushed, 1);
-    let ann = ann.reopen();
+    let ann = ann.reopen_with(|options| options.clock(clock()));
     ann.insert("another");
     assert_eq!(ann.sync().groups_pushed, 1, "it is over, also for the next process");
 }
