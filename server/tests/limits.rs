@@ -188,12 +188,15 @@ async fn i_59_a_stopping_server_answers_what_it_took() {
     // The head is with the server, the body still on its way, when it is asked to stop.
     let mut stream = TcpStream::connect(server.addr).await.unwrap();
     let head = format!(
-        "POST /sync/v1/push HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n",
+        "POST /sync/v1/push HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
         token_of("ann"),
         body.len()
     );
     stream.write_all(head.as_bytes()).await.unwrap();
-    answer(server.client.get(server.url("/healthz")).send().await.unwrap()).await;
+    let go_on = b"HTTP/1.1 100 Continue\r\n\r\n";
+    let mut said = vec![0; go_on.len()];
+    stream.read_exact(&mut said).await.unwrap();
+    assert_eq!(said, go_on, "the server has the head, and waits for the body");
     server.ask_to_stop();
     while TcpStream::connect(server.addr).await.is_ok() {
         tokio::task::yield_now().await;
