@@ -208,15 +208,20 @@ fn watch_shows_the_list_now_and_when_another_device_changes_it() {
     let token = token("t");
     let a = Device::with_server(folder.path(), "a.db", &server.url, &token);
     let b = Device::with_server(folder.path(), "b.db", &server.url, &token);
-    let watching = a
+    let mut watching = a
         .command(&["notes", "watch", "--count", "2", "--poll", "1"])
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
+    let mut out = std::io::BufReader::new(watching.stdout.take().unwrap());
+    // The list as it is now, before there are news: they come only once.
+    let mut now = String::new();
+    std::io::BufRead::read_line(&mut out, &mut now).unwrap();
     b.run(&["notes", "add", "News"]).json();
     b.run(&["notes", "sync"]).json();
-    let out = String::from_utf8(watching.wait_with_output().unwrap().stdout).unwrap();
-    let lists: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    std::io::Read::read_to_string(&mut out, &mut now).unwrap();
+    watching.wait().unwrap();
+    let lists: Vec<serde_json::Value> = now.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lists.len(), 2);
     assert_eq!(lists[1]["notes"][0]["title"], "News");
 }
