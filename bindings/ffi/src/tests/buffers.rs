@@ -86,7 +86,9 @@ fn a_store_that_closes_ends_pages_nobody_reads() {
     assert!(wait(Arc::clone(&pages).next()).unwrap().is_some());
     wait(Arc::clone(&device.store).shutdown()).unwrap();
     // The file is free again: the query that nobody read let go of it.
-    let again =
-        |_| wait(crate::store::FfiStore::open(super::kit::options(&device.path()), super::kit::no_hooks())).ok();
-    assert!((0..200).find_map(again).is_some());
+    let again = |_| {
+        std::thread::park_timeout(std::time::Duration::from_millis(5));
+        wait(crate::store::FfiStore::open(super::kit::options(&device.path()), super::kit::no_hooks())).ok()
+    };
+    assert!((0..4_000).find_map(again).is_some());
 }
