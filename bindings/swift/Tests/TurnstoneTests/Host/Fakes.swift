@@ -34,6 +34,9 @@ final class FakeStore: HostedStore {
     let isUnsent = Shared(false)
     let told = Shared<[Conditions]>([])
     let isAwake = Shared(true)
+    /// Whether it was let go of while a run went on.
+    let wasCutOff = Shared(false)
+    private let isRunning = Shared(false)
     /// How often letting go fails before it works.
     let busy = Shared(0)
     private let isExpired = Shared(false)
@@ -43,6 +46,8 @@ final class FakeStore: HostedStore {
     func runBackground(budget: Budget, reason: RunReason) async throws -> BackgroundReport {
         said.change { $0.append("run \(reason)") }
         isExpired.change { $0 = false }
+        isRunning.change { $0 = true }
+        defer { isRunning.change { $0 = false } }
         switch runs.value {
         case .end(let outcome, let rows): return report(outcome, .finished, rows)
         case .untilExpired(let deaf):
@@ -80,6 +85,7 @@ final class FakeStore: HostedStore {
             $0 -= isBusy ? 1 : 0
         }
         said.change { $0.append("suspend") }
+        if isRunning.value { wasCutOff.change { $0 = true } }
         if isBusy { throw TurnstoneError.retryable(code: "busy", text: "") }
         // As long as it may take, so that others come in between.
         try await Task.sleep(for: .milliseconds(1))
