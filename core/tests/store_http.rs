@@ -35,11 +35,7 @@ async fn exchange(url: &str, answer_bytes_max: usize) -> Result<(u16, Bytes), Tr
     exchange_within(url, answer_bytes_max, Duration::from_secs(20)).await
 }
 
-async fn exchange_within(
-    url: &str,
-    answer_bytes_max: usize,
-    read: Duration,
-) -> Result<(u16, Bytes), TransportError> {
+async fn exchange_within(url: &str, answer_bytes_max: usize, read: Duration) -> Result<(u16, Bytes), TransportError> {
     let timeouts = Timeouts { connect: Duration::from_secs(20), read, total: Duration::from_secs(60) };
     let transport = HttpTransport::new(url, timeouts, false).unwrap();
     let response = transport.exchange(request(answer_bytes_max)).await?;
