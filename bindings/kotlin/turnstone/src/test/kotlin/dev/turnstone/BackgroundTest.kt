@@ -12,6 +12,7 @@ import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
+import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 import kotlin.time.measureTime
 
@@ -50,21 +51,28 @@ class BackgroundTest {
 
     @Test
     fun expire_ends_a_run_within_a_second() = test {
+        // What waits for something waits every time; a busy machine may stop a thread once.
+        val took = List(3) { expired() }
+        assertTrue(took.min() < 1.seconds, "$took")
+    }
+
+    /** How long a run that hangs takes to end once it is told to. */
+    private suspend fun expired(): Duration {
         val silent = Silent()
-        Device.open(Remote.Custom(silent, { "token" })).use { a ->
+        return Device.open(Remote.Custom(silent, { "token" })).use { a ->
             a.insert("kept")
-            coroutineScope {
+            val took = coroutineScope {
                 val run = async(Dispatchers.Default) { a.store.runBackground(budget, RunReason.Poked) }
                 silent.called.await()
-                val took = measureTime {
+                measureTime {
                     a.store.expire()
                     val report = run.await()
                     assertEquals(Outcome.MoreWork to Stopped.Expired, report.outcome to report.stopped)
                 }
-                assertTrue(took < 1.seconds, "$took")
             }
             assertNull(a.store.status().lastErrorCode, "nothing failed")
             assertEquals(listOf("kept"), a.titles())
+            took
         }
     }
 
