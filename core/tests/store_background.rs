@@ -26,10 +26,13 @@ fn h10_a_run_pushes_one_small_batch_first_and_reports() {
     let ben = server.device("ben");
     ben.insert("from Ben");
     ben.sync();
-    let ann = server.device("ann");
+    let clock = kit::PatientClock::default();
+    let ann = Device::open_with("ann", server.remote(), |options| options.clock(clock.clock()));
     for at in 0..120 {
         ann.insert(&format!("note {at}"));
     }
+    // Where a push takes a second a pull no longer waits for it.
+    clock.stop();
     server.forget_seen();
     let report = run(&ann);
     assert_eq!((report.outcome, report.stopped, &report.code), (RunOutcome::Done, Stopped::Finished, &None));

@@ -14,7 +14,8 @@ use turnstone::testing::FaultyTransport;
 use turnstone::transport::{
     Exchange, MemoryTransport, Method, Request, Response, StaticToken, Transport, TransportError,
 };
-use turnstone::{Durability, Options, Remote, Schema, Store, Value};
+use turnstone::{Clock, Durability, Options, Remote, Schema, Store, Value};
+use turnstone_engine::oplog::Moment;
 use turnstone_protocol::wire::{PullRequest, PushRequest};
 use turnstone_protocol::{Code, Problem};
 use turnstone_server::service::Settings;
@@ -63,6 +64,26 @@ pub fn good_token() -> String {
 
 pub fn now_ms() -> u64 {
     turnstone_server::Clock::system().now_ms()
+}
+
+/// The clock of a device for which, once it is stopped, no time passes: nothing gives up waiting, however long a busy
+/// machine takes.
+#[derive(Default)]
+pub struct PatientClock(Arc<AtomicU64>);
+
+impl PatientClock {
+    pub fn clock(&self) -> Clock {
+        let stands_at_ms = Arc::clone(&self.0);
+        Clock::virtual_time(move || {
+            let wall_ms = now_ms();
+            let stands_at_ms = stands_at_ms.load(Ordering::SeqCst);
+            Moment { wall_ms, boot_id: [1; 16], boot_ms: if stands_at_ms > 0 { stands_at_ms } else { wall_ms } }
+        })
+    }
+
+    pub fn stop(&self) {
+        self.0.store(now_ms(), Ordering::SeqCst);
+    }
 }
 
 /// What the server saw.
