@@ -222,7 +222,8 @@ impl Store {
     }
 
     /// Syncs in time that the operating system gave: one small push first, then everything else, until quiet or until
-    /// the budget is spent. A sync that runs already serves it too; there is never more than one.
+    /// the budget is spent. A sync that runs already serves it too; there is never more than one. It begins with the
+    /// call: [`Store::expire`] afterwards ends it, whether anybody waits for it already or not.
     ///
     /// # Errors
     /// [`Error::NoRemote`], [`Error::Suspended`], [`Error::Closed`]. Everything that can go wrong with a sync is an
@@ -230,8 +231,13 @@ impl Store {
     ///
     /// # Cancel safety
     /// Dropping the future stops waiting; the run goes on until its time is over, or [`Store::expire`].
-    pub async fn run_background(&self, budget: Budget, reason: RunReason) -> Result<BackgroundReport, Error> {
-        self.shared.driver.run_background(budget, reason)?.await
+    pub fn run_background(
+        &self,
+        budget: Budget,
+        reason: RunReason,
+    ) -> impl Future<Output = Result<BackgroundReport, Error>> + Send + use<> {
+        let begun = self.shared.driver.run_background(budget, reason);
+        async move { begun?.await }
     }
 
     /// Like [`Store::run_background`], waiting on this thread.

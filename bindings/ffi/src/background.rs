@@ -197,7 +197,14 @@ impl FfiStore {
         budget: FfiBudget,
         reason: FfiRunReason,
     ) -> Result<FfiBackgroundReport, FfiError> {
-        let run = async move { Ok(self.store.run_background(budget.into(), reason.into()).await?.into()) };
+        // Begun before anything waits: whoever takes the time back right after the call ends it, and is not too early.
+        let begun = fence::quick("run_background", || Ok(self.store.run_background(budget.into(), reason.into())))?;
+        let run = async move {
+            let done = begun.await;
+            // The store lives as long as its run.
+            drop(self);
+            Ok(done?.into())
+        };
         fence::task("run_background", run).await
     }
 

@@ -91,6 +91,24 @@ fn expire_ends_a_run_within_a_second() {
     assert_eq!(device.titles(), ["kept"]);
 }
 
+/// A worker may be stopped in the very moment it begins: nothing runs on for as long as its time would have been.
+#[test]
+fn expire_ends_a_run_that_has_hardly_begun() {
+    let (called, _calls) = channel();
+    let hooks = FfiHooks { tokens: Some(Tokens::good()), transport: Some(Arc::new(Silent(called))), ..no_hooks() };
+    let device = Device::opened(hooks, |options| options);
+    device.insert("kept");
+    let report = wait(async {
+        let mut run = std::pin::pin!(device.store.clone().run_background(BUDGET, FfiRunReason::Scheduled));
+        let begun = std::future::poll_fn(|context| std::task::Poll::Ready(run.as_mut().poll(context))).await;
+        assert!(begun.is_pending());
+        device.store.expire().unwrap();
+        run.await
+    });
+    let report = report.unwrap();
+    assert_eq!((report.outcome, report.stopped), (FfiOutcome::MoreWork, FfiStopped::Expired));
+}
+
 #[test]
 fn a_suspended_store_refuses_and_resumes() {
     let device = Device::offline();
