@@ -127,7 +127,8 @@ public final class Turnstone: Sendable {
     /// `budget` is spent. A sync that runs already serves it too; there is never more than one. What can go wrong with a
     /// sync is an outcome, not an error. Cancelling the task is like `expire()`: the report still comes.
     public func runBackground(budget: Budget, reason: RunReason) async throws -> BackgroundReport {
-        let (budget, reason) = (budget.ffi, reason.ffi)
+        // A task that was cancelled before hears of it before there is anything to end.
+        let (budget, reason) = ((Task.isCancelled ? Budget(time: .zero) : budget).ffi, reason.ffi)
         return try await withTaskCancellationHandler {
             BackgroundReport(try await translating { try await store.runBackground(budget: budget, reason: reason) })
         } onCancel: {
