@@ -134,7 +134,7 @@ fn i_49_long_statements_are_ended() {
     let (inside, is_inside) = std::sync::mpsc::channel();
     let read = std::thread::spawn(move || reading.query(&format!("{LONG} SELECT max(x) FROM n"), &[]).map(drop));
     let write = std::thread::spawn(move || {
-        writing.write(|tx| {
+        writing.write(move |tx| {
             tx.insert("notes", [("title", "never")])?;
             inside.send(()).unwrap();
             tx.execute(&format!("{LONG} INSERT INTO drafts (id, text) SELECT 'a', max(x) FROM n"), &[]).map(drop)
