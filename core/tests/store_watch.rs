@@ -140,6 +140,32 @@ fn a_row_goes_from_saved_to_synced_and_a_refused_one_says_why() {
     assert_eq!(ann.store.row_state("nowhere", &id).unwrap_err().code(), "unknown_table");
 }
 
+/// C17: the server's word alone is not enough; what it made of the write must be here.
+#[tokio::test]
+async fn c17_a_write_is_waited_for_until_the_server_has_it_and_it_is_back_here() {
+    let server = MemoryServer::new();
+    let ann = server.device("ann");
+    let id = ann.insert("waited for");
+    let watch = ann.store.watch_row_state("notes", &id).unwrap();
+    let waiting = tokio::spawn({
+        let watch = watch.clone();
+        async move { watch.decided().await }
+    });
+    server.intercept(|request, _| {
+        request.path.ends_with("/pull").then(|| refuse(&Problem::new(Code::Unavailable, "Busy.")))
+    });
+    ann.store.sync_now().await.unwrap_err();
+    assert!(server.paths().iter().any(|path| path == "push"), "the server has it");
+    assert_ne!(ann.store.row_state("notes", &id).unwrap(), RowState::Synced, "and it is not back here");
+    assert!(!waiting.is_finished());
+    server.intercept(|_, _| None);
+    ann.store.sync_now().await.unwrap();
+    assert_eq!(waiting.await.unwrap(), Some(RowState::Synced));
+    assert_eq!(ann.hash(), server.state_hash());
+    watch.close();
+    assert_eq!(watch.decided().await, None);
+}
+
 /// I-64: counts equal what the database holds, at every step.
 #[test]
 fn i_64_the_status_is_true_at_every_step() {

@@ -58,6 +58,20 @@ impl RowStateWatch {
         self.live.next_blocking()
     }
 
+    /// Waits until the server has decided every write of the row and what became of them is back here: synced, or failed.
+    /// None: as [`RowStateWatch::next`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops waiting, nothing else.
+    pub async fn decided(&self) -> Option<RowState> {
+        loop {
+            match self.next().await? {
+                RowState::Saved | RowState::Sending | RowState::Retrying { .. } => {}
+                decided => return Some(decided),
+            }
+        }
+    }
+
     /// Why a call gave none although this was not closed; calling again tries again.
     #[must_use]
     pub fn error(&self) -> Option<Error> {

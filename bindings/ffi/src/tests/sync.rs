@@ -37,6 +37,23 @@ fn offline_edits_of_different_fields_both_survive() {
 }
 
 #[test]
+fn a_write_is_waited_for_until_it_is_decided() {
+    let server = TestServer::start();
+    let device = Device::on(&server);
+    let id = device.insert("waited for");
+    wait(async {
+        let watch = device.store.clone().watch_row_state("notes".to_owned(), id).await.unwrap();
+        let sync = tokio::spawn(device.store.clone().sync(None));
+        let mut state = watch.clone().next().await.unwrap();
+        while !matches!(state, Some(FfiRowState::Synced | FfiRowState::Failed { .. }) | None) {
+            state = watch.clone().next().await.unwrap();
+        }
+        assert_eq!(state, Some(FfiRowState::Synced));
+        sync.await.unwrap().unwrap();
+    });
+}
+
+#[test]
 fn a_refused_change_is_a_dead_letter_with_its_payload() {
     let server = TestServer::start();
     let (first, device) = (Device::on(&server), Device::on(&server));

@@ -98,6 +98,20 @@ public final class Turnstone: Sendable {
         }
     }
 
+    /// Waits until the server has decided every write of a row and what became of them is back here: `.synced`, or `.failed`
+    /// with the reason. Without a network it waits for one: cancel the task to stop waiting. A store that is closed meanwhile
+    /// throws `TurnstoneError.closed`.
+    public func whenDecided(_ table: String, id: String) async throws -> RowState {
+        for try await state in watchRowState(table, id: id) {
+            switch state {
+            case .synced, .failed, .conflict: return state
+            case .saved, .sending, .retrying: continue
+            }
+        }
+        try Task.checkCancellation()
+        throw TurnstoneError.closed(code: "closed", text: "the store was closed before the row was decided")
+    }
+
     /// Where the store stands: how much waits, what went wrong, what happens next.
     public func status() async throws -> Status {
         Status(try await translating { try await store.status() })

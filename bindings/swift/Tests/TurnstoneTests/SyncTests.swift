@@ -111,6 +111,25 @@ import Testing
         }
     }
 
+    @Test func a_write_is_waited_for_until_it_is_decided() async throws {
+        try await onTwo { a, b in
+            let id = try await a.insert("waited for")
+            try await b.store.write { $0.insert("guarded", id: "g1", ["name": "theirs"]) }
+            try await b.store.sync()
+            try await a.store.write { $0.insert("guarded", id: "g1", ["name": "mine"]) }
+            let store = a.store
+            async let synced = store.whenDecided("notes", id: id)
+            async let refused = store.whenDecided("guarded", id: "g1")
+            try await store.sync()
+            #expect(try await synced == .synced)
+            guard case .failed = try await refused else { Issue.record("not refused"); return }
+            try await store.write { $0.update("notes", id: id, ["title": "for ever"]) }
+            let never = Task { try await store.whenDecided("notes", id: id) }
+            try await store.close()
+            #expect(await failure { try await never.value }?.code == "closed")
+        }
+    }
+
     @Test func an_expired_token_is_asked_for_again_with_its_reason() async throws {
         let server = try TestServer()
         let tokens = Tokens([try server.mint(seconds: 1), server.token])

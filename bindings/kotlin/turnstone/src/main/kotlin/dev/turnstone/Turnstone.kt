@@ -8,6 +8,7 @@ import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.SharingStarted
 import kotlinx.coroutines.flow.StateFlow
 import kotlinx.coroutines.flow.conflate
+import kotlinx.coroutines.flow.firstOrNull
 import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.flow.map
 import kotlinx.coroutines.flow.stateIn
@@ -98,6 +99,15 @@ public class Turnstone private constructor(private val store: FfiStore) : AutoCl
         next = { watch -> watch.next()?.toApp() },
         cancel = { it.cancel() },
     ).conflate()
+
+    /**
+     * Waits until the server has decided every write of a row and what became of them is back here: [RowState.Synced], or
+     * [RowState.Failed] with the reason. Put a limit on it with `withTimeout`: without a network it waits for one. A store
+     * that is closed meanwhile throws [TurnstoneException.Closed].
+     */
+    public suspend fun whenDecided(table: String, id: String): RowState = watchRowState(table, id).firstOrNull {
+        it is RowState.Synced || it is RowState.Failed || it is RowState.Conflict
+    } ?: throw TurnstoneException.Closed("closed", "the store was closed before the row was decided")
 
     /** Where the store stands: how much waits, what went wrong, what happens next. */
     public suspend fun status(): Status = translated { store.status() }.toApp()

@@ -1,6 +1,7 @@
 package dev.turnstone
 
 import kotlinx.coroutines.async
+import kotlinx.coroutines.awaitAll
 import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.delay
@@ -116,6 +117,25 @@ class SyncTest {
         assertTrue("mine" in letter.opsJson && letter.attempts == 1)
         assertEquals(RowState.Failed(letter.reason), b.store.rowState("guarded", "g1"))
         assertEquals(1, b.store.status().deadLetters)
+    }
+
+    @Test
+    fun a_write_is_waited_for_until_it_is_decided() = onTwo { a, b ->
+        val id = a.insert("waited for")
+        b.store.write { insertWithId("guarded", "g1", "name" to "theirs") }
+        b.store.sync()
+        a.store.write { insertWithId("guarded", "g1", "name" to "mine") }
+        coroutineScope {
+            val decided = listOf("notes" to id, "guarded" to "g1").map { (table, row) -> async { a.store.whenDecided(table, row) } }
+            a.store.sync()
+            val (synced, refused) = decided.awaitAll()
+            assertEquals(RowState.Synced, synced)
+            assertTrue(refused is RowState.Failed, "$refused")
+            a.store.write { update("notes", id, "title" to "for ever") }
+            val never = async { runCatching { a.store.whenDecided("notes", id) }.exceptionOrNull() }
+            a.store.shutdown()
+            assertTrue(never.await() is TurnstoneException.Closed, "${never.await()}")
+        }
     }
 
     @Test

@@ -15,6 +15,7 @@ import kotlinx.coroutines.flow.update
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.sync.Mutex
 import kotlinx.coroutines.sync.withLock
+import java.io.IOException
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.minutes
 import kotlin.time.Duration.Companion.seconds
@@ -66,6 +67,9 @@ public class StoreHost(
             store()
         } catch (error: TurnstoneException) {
             return afterFailedOpen(error)
+        } catch (_: IOException) {
+            // The folder or the schema could not be reached: that passes, or the app's own start says so.
+            return RunResult.Retry
         }
         runs.update { it + 1 }
         try {

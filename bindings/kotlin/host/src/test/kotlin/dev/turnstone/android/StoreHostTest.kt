@@ -82,7 +82,10 @@ private class Phone(
     private val scope = CoroutineScope(SupervisorJob() + Dispatchers.Default)
     private var toFail = failures
     val host = StoreHost(scope, asked, sdk = 34, nowMillis = System::currentTimeMillis, settle = settle) {
-        if (toFail-- > 0) throw TurnstoneException.StorageFull("disk_full", "full")
+        when (toFail--) {
+            2 -> throw IOException("the folder cannot be made")
+            1 -> throw TurnstoneException.StorageFull("disk_full", "full")
+        }
         Turnstone.open(Options(File(folder(), "app.db").path, SCHEMA, remote, Durability.Process, autoSync = autoSync))
     }
 
@@ -246,8 +249,8 @@ class StoreHostTest {
 
     @Test
     fun a_store_that_does_not_open_is_tried_again_and_is_opened_once() = test {
-        Phone(null, failures = 1).use { phone ->
-            assertEquals(RunResult.Retry, phone.host.run(isOnce = false))
+        Phone(null, failures = 2).use { phone ->
+            repeat(2) { assertEquals(RunResult.Retry, phone.host.run(isOnce = false)) }
             val stores = coroutineScope { List(8) { async(Dispatchers.Default) { phone.host.store() } }.map { it.await() } }
             assertEquals(1, stores.distinct().size)
             phone.host.store().shutdown()
