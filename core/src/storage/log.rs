@@ -3,6 +3,8 @@
 //! A row's `_p` (or `_ts_absent.p`) is its newest op; each op knows the one before it. Walking that chain skips
 //! ops of groups that left the fold unaccepted (dead, given up) and ends at one whose base contains it (gone).
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 use turnstone_engine::oplog::GroupState;
 use turnstone_protocol::schema::{Schema, Table};
@@ -77,6 +79,8 @@ pub(crate) fn register(conn: &Connection) -> Result<usize, Error> {
 
 const OP: &str = "SELECT o.op, o.grp, o.n, coalesce(g.state, 0), o.prev, o.body, o.undo, o.tbl FROM _ts_ops o \
     LEFT JOIN _ts_groups g ON g.grp = o.grp WHERE o.op = ?1";
+const OPS: &str = "SELECT o.op, o.grp, o.n, coalesce(g.state, 0), o.prev, o.body, o.undo, o.tbl FROM _ts_ops o \
+    LEFT JOIN _ts_groups g ON g.grp = o.grp";
 
 /// Reads one op.
 pub(crate) fn op(conn: &Connection, schema: &Schema, number: i64) -> Result<Option<LoggedOp>, Error> {
@@ -105,11 +109,31 @@ fn read_op(row: &SqlRow<'_>, schema: &Schema) -> Result<LoggedOp, Error> {
 
 /// The ops of a row that are in the fold, oldest first.
 pub(crate) fn ops_in_fold(conn: &Connection, schema: &Schema, head: Option<i64>) -> Result<Vec<LoggedOp>, Error> {
+    fold_of(head, |number| op(conn, schema, number))
+}
+
+/// The whole log, by number.
+pub(crate) fn ops(conn: &Connection, schema: &Schema) -> Result<BTreeMap<i64, LoggedOp>, Error> {
+    let mut found = conn.prepare_cached(OPS)?;
+    let mut rows = found.query([])?;
+    let mut ops = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let logged = read_op(row, schema)?;
+        ops.insert(logged.op, logged);
+    }
+    Ok(ops)
+}
+
+/// Walks from a row's newest op down to its base, and gives those in the fold, oldest first.
+pub(crate) fn fold_of(
+    head: Option<i64>,
+    mut op: impl FnMut(i64) -> Result<Option<LoggedOp>, Error>,
+) -> Result<Vec<LoggedOp>, Error> {
     let mut ops = Vec::new();
     let mut next = head;
     while let Some(number) = next {
         // A group that was forgotten is one that was gone.
-        let Some(logged) = op(conn, schema, number)? else { break };
+        let Some(logged) = op(number)? else { break };
         if logged.state == GroupState::Gone || logged.state == GroupState::Unheard {
             break;
         }
@@ -153,7 +177,7 @@ pub(crate) fn each_row(
     let columns = if table.columns.is_empty() { "NULL".to_owned() } else { quoted_columns(table) };
     list.push_str(&format!(", {columns}, id FROM {} ORDER BY id", table.quoted));
     let id_at = 4 + table.columns.len().max(1);
-    let mut found = conn.prepare(&list)?;
+    let mut found = conn.prepare_cached(&list)?;
     let mut rows = found.query([])?;
     while let Some(row) = rows.next()? {
         let stored = read_stored(row, table)?;
@@ -184,6 +208,16 @@ pub(crate) fn head(conn: &Connection, table: &TableSql, id: &str) -> Result<Opti
 /// The base of a row: the copy kept in `_ts_base`, else the visible row with its ops in the fold undone.
 pub(crate) fn base(conn: &Connection, schema: &Schema, tables: &Tables, table: &str, id: &str) -> Result<Base, Error> {
     let table = tables.get(table)?;
+    base_under(conn, table, id, |visible, head| undone(&table.def, visible, &ops_in_fold(conn, schema, head)?))
+}
+
+/// The same for those who know how to undo the row's ops: `undo` gets the visible row and its newest op.
+pub(crate) fn base_under(
+    conn: &Connection,
+    table: &TableSql,
+    id: &str,
+    undo: impl FnOnce(Option<Fields>, Option<i64>) -> Result<Option<Fields>, Error>,
+) -> Result<Base, Error> {
     let copy: Option<(i64, bool, Option<String>)> = conn
         .prepare_cached("SELECT v, gone, image FROM _ts_base WHERE tbl = ?1 AND row_id = ?2")?
         .query_row(params![table.def.name, id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
@@ -202,8 +236,7 @@ pub(crate) fn base(conn: &Connection, schema: &Schema, tables: &Tables, table: &
         fields.extend(stored.extra);
         fields
     });
-    let fields = undone(&table.def, fields, &ops_in_fold(conn, schema, head)?)?;
-    Ok(Base { v, fields, explicit: false })
+    Ok(Base { v, fields: undo(fields, head)?, explicit: false })
 }
 
 /// The row as it was before these ops, which are all of it in the fold, oldest first.

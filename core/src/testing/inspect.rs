@@ -11,6 +11,33 @@ pub fn faults(store: &Store) -> Result<Vec<String>, Error> {
     database(store).check()
 }
 
+/// Where a device stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing {
+    /// The commit number it has pulled to.
+    pub position: u64,
+    /// Groups that nobody has decided.
+    pub pending_groups: u64,
+    /// Those of them that wait for a person.
+    pub parked_groups: u64,
+}
+
+/// The same facts as in the status, from one state of the file: for who asks after every step.
+///
+/// # Errors
+/// A typed error of the file.
+pub fn standing(store: &Store) -> Result<Standing, Error> {
+    database(store).read(|reader| {
+        let at: Option<i64> = crate::storage::read_meta(reader.conn(), Key::AppliedN)?;
+        let counts = crate::sync::status_counts(reader.conn())?;
+        Ok(Standing {
+            position: at.unwrap_or(0).cast_unsigned(),
+            pending_groups: counts.pending_groups,
+            parked_groups: counts.parked_groups,
+        })
+    })
+}
+
 /// The commit number this device has pulled to.
 ///
 /// # Errors

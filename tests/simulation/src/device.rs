@@ -20,6 +20,7 @@ use crate::app;
 use crate::model::{ModelOp, Restored};
 use crate::network::{Link, Net};
 use crate::server::Server;
+use crate::template;
 use crate::work::Work;
 
 /// The wall clock of the world when it begins.
@@ -168,6 +169,17 @@ impl Device {
             net: net.clone(),
             key,
         }
+    }
+
+    /// Begins with a database that is made already.
+    pub fn take_template(&mut self) {
+        self.disk.restore(&template::device(&self.entropy));
+    }
+
+    /// The app ends as it should.
+    pub fn quit(&mut self) {
+        self.runtime = None;
+        self.store = None;
     }
 
     /// Starts the app if it is not running. Returns whether it runs.

@@ -18,6 +18,7 @@ pub mod run;
 pub mod server;
 pub mod shrink;
 pub mod swarm;
+pub mod template;
 pub mod trace;
 pub mod work;
 pub mod world;

@@ -6,6 +6,10 @@ use std::time::{Duration, Instant};
 
 use turnstone_simulation::{counters, run, trace::Trace};
 
+/// A tenth of the time of a world went into asking for memory and giving it back.
+#[global_allocator]
+static MEMORY: turnstone_vfs::Memory = turnstone_vfs::Memory;
+
 const USAGE: &str = "usage: turnstone-sim run [--seeds N] [--steps M] [--minutes T] [--from F] [--keep-going]
        turnstone-sim replay --seed N [--steps M] [--no-shrink] [--tell] [--save FILE]
        turnstone-sim replay --trace FILE [--tell]

@@ -63,6 +63,10 @@ fn live(mut world: World, actions: &[Action]) -> Outcome {
         let word = device.disk.trace_hash();
         world.trace = world.trace.rotate_left(7) ^ word;
     }
+    // What closing would still write is nobody's any more.
+    for device in &mut world.devices {
+        device.kill(None, world.now_ms);
+    }
     Outcome {
         violations: std::mem::take(&mut world.violations),
         trace: world.trace,

@@ -64,11 +64,10 @@ pub struct Server {
 impl Server {
     /// Makes one; it is not running yet.
     pub fn new(disk: Disk, setup: ServerSetup) -> Self {
-        let key = Key::from_bytes(vec![7; 32]).expect("32 bytes are a key");
         Self {
             disk,
             setup,
-            key,
+            key: Self::test_key(),
             service: None,
             judge: RefCell::default(),
             overloaded_until_ms: 0,
@@ -81,6 +80,11 @@ impl Server {
     /// A token for a device.
     pub fn mint(key: &Key, device: usize, number: u64, now_ms: u64) -> Result<String, Problem> {
         token::mint(key, TENANT, &format!("{device}-{number}"), None, TOKEN_S, now_ms)
+    }
+
+    /// The key every server of a world has.
+    pub fn test_key() -> Key {
+        Key::from_bytes(vec![7; 32]).expect("32 bytes are a key")
     }
 
     /// The key tokens are signed with.

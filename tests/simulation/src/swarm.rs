@@ -128,10 +128,10 @@ impl Swarm {
         swarm.forgets = rng.bool();
         swarm.refusals = rng.bool();
         let mut small = |most: u8| if rng.bool() { rng.u8(1..=most) } else { 200 };
-        swarm.page_rows = small(4);
-        swarm.push_groups = small(6);
-        swarm.batch_groups = small(4);
-        swarm.batch_rows = small(6);
+        swarm.page_rows = small(10);
+        swarm.push_groups = small(8);
+        swarm.batch_groups = small(6);
+        swarm.batch_rows = small(12);
         let mut rate = |most: u16| if rng.bool() { rng.u16(1..=most) } else { 0 };
         swarm.restore = rate(40);
         swarm.neighbour = rate(20);

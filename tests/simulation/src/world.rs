@@ -20,6 +20,7 @@ use crate::model::{History, Model, Violation};
 use crate::network::Net;
 use crate::server::{Server, ServerSetup};
 use crate::swarm::Swarm;
+use crate::template;
 
 /// The server's place among the mounts.
 const SERVER_MOUNT: usize = 15;
@@ -98,6 +99,9 @@ impl World {
         let mut rng = fastrand::Rng::with_seed(seed ^ 0x5eed_0a0a_0000_0003);
         let mut random = [0; 32];
         rng.fill(&mut random);
+        if template::is_for(seed) {
+            disk.restore(&template::server(random));
+        }
         let server = Server::new(
             disk.clone(),
             ServerSetup {
@@ -120,7 +124,10 @@ impl World {
                     poll_ms: Some(rng.u64(5_000..40_000)).filter(|_| swarm.polls),
                     seed: rng.u64(..),
                 };
-                let device = Device::new(setup, disk, &net, server.key());
+                let mut device = Device::new(setup, disk, &net, server.key());
+                if template::is_for(seed) {
+                    device.take_template();
+                }
                 if swarm.clock > 0 && rng.bool() {
                     device.time.skew_ms.store(clock_jump(&mut rng), Ordering::Relaxed);
                 }

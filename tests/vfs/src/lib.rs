@@ -54,7 +54,7 @@ mod stats;
 pub use damage::Damage;
 pub use disk::Disk;
 pub use fault::{Faults, NoSpace, StepKind};
-pub use ffi::seed_sqlite_randomness;
+pub use ffi::{Memory, seed_sqlite_randomness};
 pub use image::DiskImage;
 pub use mount::{Mount, Sleep};
 pub use state::{StepView, Watcher};

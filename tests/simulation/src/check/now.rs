@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use turnstone::testing::inspect;
+use turnstone::testing::inspect::{self, Standing};
 use turnstone::{Decision, RunOutcome, Store};
 use turnstone_engine::scheduler::Kind;
 use turnstone_protocol::Gid;
@@ -23,7 +23,8 @@ pub fn continuous(world: &mut World, at: usize, deep: bool) {
         return;
     }
     device.looked_at = on_disk;
-    let Some(Ok(position)) = world.devices[at].with(inspect::position) else { return };
+    let Some(Ok(standing)) = world.devices[at].with(inspect::standing) else { return };
+    let position = standing.position;
     if position < world.devices[at].position {
         let before = world.devices[at].position;
         world.wrong("I-22", format!("device {at}: the position went back from {before} to {position}"));
@@ -34,31 +35,27 @@ pub fn continuous(world: &mut World, at: usize, deep: bool) {
     }
     pair(world, at);
     expected(world, at, position);
-    wakes(world, at);
+    wakes(world, at, standing);
     if deep {
         world.devices[at].searched_at = on_disk;
         for fault in world.faults_of(at) {
             world.wrong("I-03", format!("device {at}: {fault}"));
         }
-        status(world, at);
+        status(world, at, standing);
         base(world, at, position);
     }
 }
 
 /// What is to be sent is never left without somebody who comes back to it (I-18): it is under way, or the system is
 /// asked for time to send it.
-fn wakes(world: &mut World, at: usize) {
+fn wakes(world: &mut World, at: usize, standing: Standing) {
     let device = &world.devices[at];
-    let (Some(Ok(status)), Some(next)) = (device.with(Store::status), device.with(Store::next_wake)) else { return };
-    if !device.setup.auto
-        || status.pending_groups == status.parked_groups
-        || matches!(next.decision, Decision::Now { .. })
-    {
+    if !device.setup.auto || standing.pending_groups == standing.parked_groups {
         return;
     }
-    if !next.wish.is_some_and(|wish| wish.kind == Kind::SmallPush) {
-        let pending = status.pending_groups - status.parked_groups;
-        world.wrong("I-18", format!("device {at}: {pending} groups are to be sent and nothing will: {next:?}"));
+    let Some(next) = device.with(Store::next_wake) else { return };
+    if !matches!(next.decision, Decision::Now { .. }) && !next.wish.is_some_and(|wish| wish.kind == Kind::SmallPush) {
+        world.wrong("I-18", format!("device {at}: {standing:?}, groups are to be sent and nothing will: {next:?}"));
     }
 }
 
@@ -106,9 +103,8 @@ fn base(world: &mut World, at: usize, position: u64) {
 }
 
 /// A device that says nothing is pending has heard of its last write (I-64).
-fn status(world: &mut World, at: usize) {
-    let Some(Ok(status)) = world.devices[at].with(turnstone::Store::status) else { return };
-    if status.pending_groups > 0 || world.devices[at].unsure.is_some() {
+fn status(world: &mut World, at: usize, standing: Standing) {
+    if standing.pending_groups > 0 || world.devices[at].unsure.is_some() {
         return;
     }
     let model = &world.model;

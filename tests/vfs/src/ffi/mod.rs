@@ -5,7 +5,9 @@
 //! `xOpen` and its `xClose` only, buffers have the length that is passed with them.
 
 mod file;
+mod memory;
 mod vfs;
 
+pub use memory::Memory;
 pub(crate) use vfs::Registration;
 pub use vfs::seed_sqlite_randomness;
