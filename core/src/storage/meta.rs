@@ -48,6 +48,8 @@ pub(crate) enum Key {
     Acked,
     /// Groups up to this one may have been sent under an earlier incarnation. Sync.
     Renewed,
+    /// The newest group when the present incarnation took the place of another; none: it is the first. Sync.
+    EarlierLives,
     /// 1 while the feed is read again from its beginning. Sync.
     FullPull,
     /// Milliseconds left of the server's `Retry-After` for pushes, and the boot clock then. The driver.
@@ -88,6 +90,7 @@ impl Key {
             Self::Stable => "stable",
             Self::Acked => "acked",
             Self::Renewed => "renewed",
+            Self::EarlierLives => "earlier_lives",
             Self::FullPull => "full_pull",
             Self::RetryAfterMs => "retry_after_ms",
             Self::PullRetryAfterMs => "pull_retry_after_ms",

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use rusqlite::{OptionalExtension, params};
 use turnstone_engine::oplog::GroupState;
 use turnstone_protocol::schema::Table;
-use turnstone_protocol::{Gid, Op, Value};
+use turnstone_protocol::{Gid, Op, Value, limits};
 
 use super::log;
 use crate::error::Error;
@@ -19,12 +19,15 @@ struct Link {
     gid: Gid,
     state: GroupState,
     prev: Option<i64>,
+    commit: Option<u64>,
 }
 
 /// What a group follows on.
 pub(super) struct Earlier {
     grp: i64,
     before: BTreeSet<(i64, Gid)>,
+    /// Whether an earlier incarnation may have sent what it follows on.
+    had_lives: bool,
     /// Whether there is one among them that is held back.
     pub(super) beside_held: bool,
 }
@@ -39,14 +42,19 @@ pub(super) struct Written<'a> {
 
 impl Earlier {
     /// Of a group whose ops follow.
-    pub(super) const fn of(grp: i64) -> Self {
-        Self { grp, before: BTreeSet::new(), beside_held: false }
+    pub(super) const fn of(grp: i64, had_lives: bool) -> Self {
+        Self { grp, before: BTreeSet::new(), had_lives, beside_held: false }
     }
 
     /// Notes what an op of the group follows on.
     pub(super) fn note(&mut self, sys: &SystemTx<'_>, op: Written<'_>) -> Result<(), Error> {
         if let Some(prev) = op.prev {
             self.follow(sys, prev)?;
+            if self.had_lives {
+                let body: Op = serde_json::from_str(op.body).map_err(|_| Error::Corrupt)?;
+                let room = (limits::GIDS_MAX / 2).saturating_sub(self.before.len());
+                self.before.extend(decided_unseen(sys, prev, body.base)?.into_iter().take(room));
+            }
         }
         for (target, id) in references(sys, op.table, op.body)? {
             if let Some((Some(head), _)) = sys.head(&target, &id)? {
@@ -89,7 +97,7 @@ fn predecessor(sys: &SystemTx<'_>, grp: i64, op: i64, held: &mut bool) -> Result
 
 fn link(sys: &SystemTx<'_>, op: i64) -> Result<Option<Link>, Error> {
     let mut found = sys.conn().prepare_cached(
-        "SELECT g.grp, g.gid, g.state, o.prev FROM _ts_ops o JOIN _ts_groups g ON g.grp = o.grp WHERE o.op = ?1",
+        "SELECT g.grp, g.gid, g.state, o.prev, g.commit_n FROM _ts_ops o JOIN _ts_groups g ON g.grp = o.grp WHERE o.op = ?1",
     )?;
     let link = found
         .query_row(params![op], |row| {
@@ -98,6 +106,7 @@ fn link(sys: &SystemTx<'_>, op: i64) -> Result<Option<Link>, Error> {
                 gid: log::read_gid(row, 1)?,
                 state: log::read_state(row, 2)?,
                 prev: row.get(3)?,
+                commit: row.get::<_, Option<i64>>(4)?.map(i64::cast_unsigned),
             })
         })
         .optional()?;
@@ -125,23 +134,33 @@ pub(super) fn referred(table: &Table, op: &Op) -> Vec<(String, String)> {
     found
 }
 
-/// The decided groups of an earlier incarnation whose changes an op made without naming them: under a new
+/// The decided groups of an earlier incarnation whose changes the ops of a group made without naming them: under a new
 /// incarnation they are no longer in its past by themselves, so they are named.
 pub(super) fn decided(sys: &SystemTx<'_>, first_op: i64, ops: i64, most: usize) -> Result<Vec<Gid>, Error> {
     let mut before = BTreeSet::new();
     for op in first_op..first_op + ops {
-        let mut next = link(sys, op)?.and_then(|link| link.prev);
-        while let Some(op) = next {
-            let Some(link) = link(sys, op)? else { break };
-            match link.state {
-                GroupState::Gone => break,
-                GroupState::Decided | GroupState::Unheard if before.len() < most => {
-                    before.insert(link.gid);
-                }
-                _ => {}
-            }
-            next = link.prev;
+        let Some(written) = sys.op(op)? else { continue };
+        if let Some(prev) = written.prev {
+            before.extend(decided_unseen(sys, prev, written.body.base)?.into_iter().map(|(_, gid)| gid));
         }
     }
-    Ok(before.into_iter().collect())
+    Ok(before.into_iter().take(most).collect())
+}
+
+/// The decided groups along a row's ops, from `op` back, that an op with this base had not pulled when it was written,
+/// newest first. A page may have passed them since: they are not in the op's past for that.
+fn decided_unseen(sys: &SystemTx<'_>, op: i64, base: u64) -> Result<Vec<(i64, Gid)>, Error> {
+    let mut found = Vec::new();
+    let mut next = Some(op);
+    while let Some(op) = next {
+        let Some(link) = link(sys, op)? else { break };
+        match (link.state, link.commit) {
+            (GroupState::Decided | GroupState::Gone, Some(commit)) if commit <= base => break,
+            (GroupState::Gone, None) => break,
+            (GroupState::Decided | GroupState::Gone | GroupState::Unheard, _) => found.push((link.grp, link.gid)),
+            _ => {}
+        }
+        next = link.prev;
+    }
+    Ok(found)
 }

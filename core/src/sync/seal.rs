@@ -56,6 +56,7 @@ pub(crate) fn seal_batch(sys: &mut SystemTx<'_>, input: &SealInput) -> Result<Ba
     let mut room = Room::new(input.groups_max, input.bytes_max);
     let mut batch = Batch::default();
     let mut sealer = Sealer::begin(sys, input.now)?;
+    let had_lives = sys.meta::<i64>(Key::EarlierLives)?.is_some();
     let mut from = log::low(sys)?;
     'batch: loop {
         let listed = candidates(sys, from, input, only.is_some())?;
@@ -68,7 +69,7 @@ pub(crate) fn seal_batch(sys: &mut SystemTx<'_>, input: &SealInput) -> Result<Ba
                 batch.waits = true;
                 break 'batch;
             }
-            let mut after = Earlier::of(candidate.grp);
+            let mut after = Earlier::of(candidate.grp, had_lives);
             let bodies = match candidate.state {
                 GroupState::New => bodies(sys, &candidate, |op| after.note(sys, op))?,
                 state if state.is_void() => String::new(),

@@ -84,7 +84,20 @@ pub enum Action {
     ServerClock { back_ms: u32 },
     /// One storage call of the server fails.
     ServerDiskError { step: u8 },
+    /// The server takes no token of a device any more, or does not allow it anything; or it does again.
+    Permission { device: u8, granted: bool, forbidden: bool },
+    /// Somebody opens a device's file again and writes; who has it open finds out at its next write.
+    SecondHandle { device: u8, value: i64 },
+    /// A device's files are copied to a new device, and both go on.
+    Clone { device: u8 },
+    /// A device's app comes back with the newer schema.
+    Upgrade { device: u8 },
+    /// The server does.
+    UpgradeServer,
 }
+
+/// How many devices may come to be from the files of others.
+pub const CLONES_MAX: u8 = 2;
 
 /// Draws a run from a seed.
 pub fn draw(seed: u64, steps: usize, swarm: &Swarm) -> Vec<Action> {
@@ -93,7 +106,8 @@ pub fn draw(seed: u64, steps: usize, swarm: &Swarm) -> Vec<Action> {
 }
 
 fn one(rng: &mut fastrand::Rng, swarm: &Swarm) -> Action {
-    let device = rng.u8(..swarm.devices);
+    // Clones come after the others.
+    let device = rng.u8(..if swarm.clones > 0 { swarm.devices + CLONES_MAX } else { swarm.devices });
     if let Some(fault) = fault(rng, swarm, device) {
         return fault;
     }
@@ -143,6 +157,10 @@ fn fault(rng: &mut fastrand::Rng, swarm: &Swarm, device: u8) -> Option<Action> {
         (swarm.conditions, Action::Conditions { device, bits: rng.u8(..) }),
         (swarm.server_disk, server_disk(rng)),
         (swarm.server_clock, Action::ServerClock { back_ms: rng.u32(..120_000) }),
+        (swarm.permission, Action::Permission { device, granted: rng.bool(), forbidden: rng.bool() }),
+        (swarm.second_handle, Action::SecondHandle { device, value: rng.i64(10..1_000_000) }),
+        (swarm.clones, Action::Clone { device }),
+        (swarm.upgrade, if rng.u8(..3) == 0 { Action::UpgradeServer } else { Action::Upgrade { device } }),
     ];
     // One draw decides, so that adding a class changes no other class's rate.
     let mut dice = rng.u16(..1_000);

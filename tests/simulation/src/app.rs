@@ -12,12 +12,17 @@ pub const TABLES: [&str; 3] = ["notes", "todos", "slots"];
 pub const REGISTERS: [&str; 2] = ["a", "b"];
 /// Fields that `Set` may write: registers and their relatives.
 pub const SETTABLE: [&str; 6] = ["a", "b", "hi", "lo", "srv", "cli"];
+/// A register that only the second version of the app has.
+pub const LATER: &str = "later";
+/// The versions of the schema there are.
+pub const VERSIONS: u32 = 2;
 /// The two rows that one group always writes together.
 pub const PAIR: [&str; 2] = ["left", "right"];
 /// The row every device makes at its first launch.
 pub const SETTINGS: &str = "settings";
 
-fn fields(table: TableBuilder) -> TableBuilder {
+fn fields(table: TableBuilder, version: u32) -> TableBuilder {
+    let table = if version > 1 { table.integer(LATER).default(0_i64).end() } else { table };
     table
         .integer("a")
         .default(0_i64)
@@ -47,9 +52,10 @@ fn fields(table: TableBuilder) -> TableBuilder {
         .end()
 }
 
-/// The schema.
-pub fn schema() -> Schema {
-    Schema::builder(1)
+/// The schema of a version of the app.
+pub fn schema(version: u32) -> Schema {
+    let fields = |table| fields(table, version);
+    Schema::builder(version)
         .name("sim")
         .table("notes", |t| fields(t).delete(DeletePolicy::EditWins))
         .table("todos", |t| fields(t).delete(DeletePolicy::DeleteWins))
@@ -59,7 +65,12 @@ pub fn schema() -> Schema {
         .expect("the simulated app's schema is good")
 }
 
-/// What the model must know of the schema.
+/// Whether a version of the app has a field of its own for this.
+pub fn has(version: u32, field: &str) -> bool {
+    version > 1 || field != LATER
+}
+
+/// What the model must know of the newest schema.
 pub fn rules() -> BTreeMap<&'static str, TableRule> {
     let fields = BTreeMap::from([
         ("a", Rule::Lww),
@@ -69,6 +80,7 @@ pub fn rules() -> BTreeMap<&'static str, TableRule> {
         ("srv", Rule::Server),
         ("cli", Rule::Client),
         ("count", Rule::Counter),
+        (LATER, Rule::Lww),
     ]);
     let table = |edit_wins, create_rejects| TableRule { edit_wins, create_rejects, fields: fields.clone() };
     BTreeMap::from([

@@ -12,8 +12,8 @@ use turnstone_protocol::plant::Bug;
 
 /// A bug is known well enough after this many finds.
 const FINDS: usize = 10;
-/// A seed that takes longer than this runs for ever: 100 times what the slowest needs.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A seed that takes longer than this runs for ever: a thousand times what one needs, the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What the search made of one bug.
 #[derive(Default)]

@@ -9,7 +9,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 use turnstone::testing::inspect;
 use turnstone::{
-    Budget, Clock, Entropy, Error, Options, Remote, RunOutcome, RunReason, Store, TokenError, TokenReason,
+    Budget, Clock, Entropy, Error, Options, Remote, RunOutcome, RunReason, Store, TokenError, TokenReason, Witness,
+    WitnessError,
 };
 use turnstone_engine::oplog::Moment;
 use turnstone_protocol::Gid;
@@ -121,6 +122,14 @@ pub struct Device {
     pub expected: BTreeMap<(&'static str, String, &'static str), (Expected, Gid)>,
     /// The farthest position seen.
     pub position: u64,
+    /// Another handle on the same file, which was there first.
+    pub older: Option<Store>,
+    /// The version of its app.
+    pub version: u32,
+    /// Whether it was shut out and has not been told that it may come back.
+    pub shut_out: bool,
+    /// What is kept outside of its files, where no backup goes; none: nothing is.
+    pub witness: Option<Outside>,
     /// Its files at an earlier time, and what they know.
     pub backup: Option<(DiskImage, Restored)>,
     /// Whether it ever stamped a write ahead of time, before it knew better.
@@ -159,6 +168,10 @@ impl Device {
             unsure: None,
             expected: BTreeMap::new(),
             position: 0,
+            older: None,
+            version: 1,
+            shut_out: false,
+            witness: None,
             backup: None,
             anchored_boot: None,
             dated_ahead: false,
@@ -211,6 +224,25 @@ impl Device {
         }
     }
 
+    /// Opens the file once more. The handle that was there stays, as [`Device::older`].
+    pub fn open_again(&mut self) -> bool {
+        let (Some(runtime), Some(origin)) = (&self.runtime, self.origin) else { return false };
+        let opened = {
+            let _inside = runtime.enter();
+            Store::open(self.options(runtime, origin))
+        };
+        let Ok(again) = opened else { return false };
+        self.older = self.store.replace(again);
+        true
+    }
+
+    /// Lets go of the older handle.
+    pub fn drop_older(&mut self) {
+        let (Some(older), Some(runtime)) = (self.older.take(), &self.runtime) else { return };
+        let _inside = runtime.enter();
+        drop(older);
+    }
+
     /// Lets go of the file, as the system asks before it freezes an app.
     pub fn suspend(&mut self) {
         let let_go = self.with(Store::suspend);
@@ -250,7 +282,12 @@ impl Device {
             }
             Server::mint(&key, index, token.load(Ordering::Relaxed), world_ms()).map_err(|_| TokenError::Later)
         };
-        Options::new("/app.db", app::schema())
+        let options = Options::new("/app.db", app::schema(self.version));
+        let options = match &self.witness {
+            Some(outside) => options.witness(outside.clone()),
+            None => options,
+        };
+        options
             .vfs(self.setup.vfs.clone())
             .clock(clock)
             .entropy(self.entropy.clone())
@@ -321,6 +358,7 @@ impl Device {
         // Tasks first: they hold the store's parts, and must not run once more.
         self.runtime = None;
         self.store = None;
+        self.older = None;
         self.suspended = false;
         self.runs.clear();
     }
@@ -328,6 +366,21 @@ impl Device {
     /// Where it stands.
     pub fn pulled_to(&self) -> Option<u64> {
         self.with(|store| inspect::position(store).ok()).flatten()
+    }
+}
+
+/// A text outside of a device's files.
+#[derive(Clone, Default)]
+pub struct Outside(Arc<Mutex<Option<String>>>);
+
+impl Witness for Outside {
+    fn read(&self) -> Result<Option<String>, WitnessError> {
+        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    fn write(&self, token: &str) -> Result<(), WitnessError> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.to_owned());
+        Ok(())
     }
 }
 

@@ -72,9 +72,11 @@ pub struct ModelGroup {
     pub at_ms: u64,
 }
 
-/// What a restored device still knows: of `device`'s writes, those before `until` in the life `line`.
+/// What a file that was copied knows: of `device`'s writes, those before `until` in the life `line`.
 #[derive(Debug, Clone, Copy)]
 pub struct Restored {
+    /// The device it was copied from: the same one, unless it is a clone.
+    pub device: usize,
     /// The life the backup was made in.
     pub line: usize,
     /// How many groups there were then.
@@ -211,19 +213,24 @@ impl Model {
 
     /// Whether the device of `after` wrote `before` itself and its file still knew.
     fn remembers(&self, after: &ModelGroup, later: WriteId, before: &ModelGroup, earlier: WriteId) -> bool {
-        after.device == before.device && self.is_known(after.device, after.line, later, before, earlier)
+        self.is_known(after.device, after.line, later, before, earlier)
     }
 
-    /// Whether a device's file knew a write of its own: by then, in that life.
+    /// Whether a device's file knew a write that was made in it or in the file it came from: by then, in that life.
     fn is_known(&self, device: usize, line: usize, until: WriteId, before: &ModelGroup, earlier: WriteId) -> bool {
-        let (mut line, mut until) = (line, until);
+        let (mut device, mut line, mut until) = (device, line, until);
         loop {
-            if line == before.line {
+            if (device, line) == (before.device, before.line) {
                 return earlier < until;
             }
             let Some(from) = self.restored.get(&(device, line)) else { return false };
-            (line, until) = (from.line, from.until);
+            (device, line, until) = (from.device, from.line, from.until);
         }
+    }
+
+    /// Whether a device got its files from a backup of its own: its identity was used by nobody else.
+    pub fn was_put_back(&self, device: usize) -> bool {
+        self.restored.range((device, 0)..(device + 1, 0)).any(|(_, from)| from.device == device)
     }
 
     /// The life a device's file is in.

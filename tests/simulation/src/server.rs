@@ -57,6 +57,10 @@ pub struct Server {
     neighbours: u64,
     /// Tokens of a device with a lower number are refused.
     pub token_floor: BTreeMap<usize, u64>,
+    /// Devices that it takes no token of; true: it takes them and allows nothing.
+    pub shut_out: BTreeMap<usize, bool>,
+    /// The version of its schema.
+    pub version: u32,
     /// Why it could not start, if it could not.
     pub failed: Option<String>,
 }
@@ -73,6 +77,8 @@ impl Server {
             overloaded_until_ms: 0,
             neighbours: 0,
             token_floor: BTreeMap::new(),
+            shut_out: BTreeMap::new(),
+            version: 1,
             failed: None,
         }
     }
@@ -121,7 +127,7 @@ impl Server {
             ..Limits::default()
         };
         let settings = Settings {
-            schema: app::schema(),
+            schema: app::schema(self.version),
             keys: vec![self.key.clone()],
             limits,
             schema_min: 0,
@@ -230,7 +236,11 @@ impl Server {
         if number < self.token_floor.get(&device).copied().unwrap_or(0) {
             return Err(Problem::new(Code::TokenExpired, "The token is over."));
         }
-        Ok(who)
+        match self.shut_out.get(&device) {
+            Some(true) => Err(Problem::new(Code::Forbidden, "This is not allowed any more.")),
+            Some(false) => Err(Problem::new(Code::TokenInvalid, "The token is not good here.")),
+            None => Ok(who),
+        }
     }
 
     /// Everything it decided for good.

@@ -82,6 +82,18 @@ pub struct Swarm {
     /// A server's wall clock that is set back.
     #[serde(default)]
     pub server_clock: u16,
+    /// Devices that are shut out, and let in again.
+    #[serde(default)]
+    pub permission: u16,
+    /// Files that are opened a second time.
+    #[serde(default)]
+    pub second_handle: u16,
+    /// Devices whose files go on as another device.
+    #[serde(default)]
+    pub clones: u16,
+    /// Apps, and the server, that come back with a newer schema.
+    #[serde(default)]
+    pub upgrade: u16,
 }
 
 impl Swarm {
@@ -122,6 +134,10 @@ impl Swarm {
             conditions: 0,
             server_disk: 0,
             server_clock: 0,
+            permission: 0,
+            second_handle: 0,
+            clones: 0,
+            upgrade: 0,
         };
         swarm.devices = rng.u8(3..=6);
         swarm.equal_values = rng.u8(0..=80);
@@ -143,6 +159,11 @@ impl Swarm {
         swarm.polls = rng.bool();
         swarm.newest_first = rng.u8(..=3);
         swarm.server_clock = if rng.bool() { rng.u16(1..=15) } else { 0 };
+        let mut rate = |most: u16| if rng.bool() { rng.u16(1..=most) } else { 0 };
+        swarm.permission = rate(15);
+        swarm.second_handle = rate(10);
+        swarm.clones = rate(10);
+        swarm.upgrade = rate(15);
         swarm
     }
 
@@ -181,6 +202,10 @@ impl Swarm {
             conditions: 0,
             server_disk: 0,
             server_clock: 0,
+            permission: 0,
+            second_handle: 0,
+            clones: 0,
+            upgrade: 0,
         }
     }
 }
@@ -193,12 +218,12 @@ const fn yes() -> bool {
     true
 }
 
-/// Classes that wait for their feature, with the feature they wait for.
+/// Classes that wait, with what they wait for.
 pub const TO_COME: &[(&str, &str)] = &[
-    ("server backup and restore", "a reference that forgives exactly what the backup lost"),
-    ("clones of a device that go on beside it", "the witness"),
-    ("tombstone purge and log compaction on the server", "retention"),
-    ("permission revoked", "scopes"),
-    ("two handles on one file", "several processes: on a disk in memory there is no lock, only the fence"),
-    ("app upgrade with a new schema mid-run", "schema floor and back-fill"),
+    (
+        "server backup and restore",
+        "a reference that forgives exactly what the backup lost: commit numbers then mean two histories, and what a \
+         writer had seen can no longer be told from them",
+    ),
+    ("tombstone purge and log compaction on the server", "retention: the server keeps everything"),
 ];

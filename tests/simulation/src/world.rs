@@ -1,5 +1,6 @@
 //! The world: devices, a server, a network and time, all of it decided by a list of actions.
 
+mod changes;
 mod faults;
 mod overheard;
 mod packets;
@@ -15,7 +16,7 @@ use turnstone_vfs::{Disk, Mount};
 
 use crate::action::{Action, clock_jump};
 use crate::app;
-use crate::device::{Device, DeviceSetup};
+use crate::device::{Device, DeviceSetup, Outside};
 use crate::model::{History, Model, Violation};
 use crate::network::Net;
 use crate::server::{Server, ServerSetup};
@@ -74,6 +75,10 @@ pub struct World {
     newest_first: u8,
     /// Whether a storage call of the server failed: it may say so.
     server_trouble: bool,
+    /// Whether one failed since its machine started.
+    server_failed: bool,
+    /// Whether its process was started anew since: what is in its log then may be less durable than it looks.
+    server_in_doubt: bool,
     /// By how much the server's wall clock is behind.
     server_back_ms: u64,
     /// The server's wall clock when it made each commit, as far as it is noted.
@@ -88,6 +93,7 @@ pub struct World {
     writes: u64,
     steps: u64,
     server_power: bool,
+    clones: usize,
     seed: u64,
 }
 
@@ -128,6 +134,9 @@ impl World {
                 if template::is_for(seed) {
                     device.take_template();
                 }
+                if swarm.clones > 0 {
+                    device.witness = Some(Outside::default());
+                }
                 if swarm.clock > 0 && rng.bool() {
                     device.time.skew_ms.store(clock_jump(&mut rng), Ordering::Relaxed);
                 }
@@ -153,6 +162,8 @@ impl World {
             hot: usize::from(swarm.hot.max(1)),
             newest_first: swarm.newest_first,
             server_trouble: false,
+            server_failed: false,
+            server_in_doubt: false,
             server_back_ms: 0,
             clock_at: BTreeMap::new(),
             clock_at_death: None,
@@ -161,6 +172,7 @@ impl World {
             writes: 0,
             steps: 0,
             server_power: false,
+            clones: 0,
             seed,
         }
     }
@@ -221,6 +233,11 @@ impl World {
             Action::Suspend { .. } | Action::Background { .. } | Action::Expire { .. } | Action::Conditions { .. } => {
                 self.system(action)
             }
+            Action::Permission { .. }
+            | Action::SecondHandle { .. }
+            | Action::Clone { .. }
+            | Action::Upgrade { .. }
+            | Action::UpgradeServer => self.change(action),
             Action::Pass { ms } => self.pass(u64::from(*ms)),
             Action::Deliver { packet } => self.deliver_one(*packet),
             Action::Drop { packet } | Action::Duplicate { packet } | Action::Captive { packet } => {

@@ -49,6 +49,30 @@ fn an_edit_before_and_a_delete_after_a_new_incarnation() {
     assert_eq!(devices[1].text("tasks", "n", "title"), None);
 }
 
+/// Rule 3, I-09: the same where what the old incarnation made was pulled between the write and the new incarnation, whether
+/// the write was sealed by then or not. Without its past the server takes it for an edit of an older life of the row.
+#[test]
+fn an_edit_of_what_was_pulled_before_a_new_incarnation() {
+    for sealed in [false, true] {
+        let (_dir, mut server, devices) = world(&["one", "two"]);
+        let one = &devices[0];
+        one.write(|tx| tx.insert_with_id("tasks", "n", [("title", "A")]));
+        one.push(&mut server); // decided, not pulled
+        set(one, "tasks", "n", "tag", "C");
+        one.push(&mut server); // and another one
+        set(one, "tasks", "n", "title", "B");
+        if sealed {
+            let _packet = one.pack().unwrap();
+        }
+        one.pull(&mut server);
+        one.renew(79);
+        let report = one.push(&mut server);
+        assert_eq!((report.applied, report.overlaps), (1, 0), "sealed before: {sealed}");
+        settle(&mut server, &devices);
+        assert_eq!(devices[1].text("tasks", "n", "title"), Some("B".to_owned()), "sealed before: {sealed}");
+    }
+}
+
 /// Rule 17: a server that lost the last groups gets them back from the log.
 #[test]
 fn what_the_server_forgot_is_sent_again_from_the_seq_it_expects() {

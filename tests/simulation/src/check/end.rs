@@ -75,7 +75,9 @@ fn compare(world: &mut World, at: usize, expected: &Due) {
             world.wrong("I-09", format!("device {at}: {table} {id} is missing, it should be {row:?}"));
             continue;
         };
-        for (field, value) in row.iter().filter(|(field, value)| found.get(*field) != Some(*value)) {
+        let version = world.devices[at].version;
+        let shows = |field: &str| app::has(version, field);
+        for (field, value) in row.iter().filter(|(field, value)| shows(field) && found.get(*field) != Some(*value)) {
             let invariant = match rules[table.as_str()].fields[field.as_str()] {
                 Rule::Counter => "I-32",
                 Rule::Lww => "I-30",
@@ -96,12 +98,15 @@ fn letters(world: &mut World, history: &History, expected: &Due) {
     let mut found = BTreeSet::new();
     for at in 0..world.devices.len() {
         let Some(Ok(letters)) = world.devices[at].with(turnstone::Store::dead_letters) else { continue };
+        let mut mine = BTreeSet::new();
         for letter in letters.into_iter().filter(|letter| accepted.contains(&letter.gid)) {
             let place = letter.n.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
-            if !found.insert((letter.gid, place)) {
+            if !mine.insert((letter.gid, place)) {
                 world.wrong("I-16", format!("device {at} has two dead letters of one op"));
             }
         }
+        // A clone has those that were there before it.
+        found.extend(mine);
     }
     for (gid, place) in expected.lost.difference(&found) {
         if world.model.find(*gid).is_some_and(|write| world.model.may_be_unheard(write)) {
@@ -173,7 +178,8 @@ fn fates(world: &mut World, history: &History) {
 fn rows(world: &World, at: usize) -> BTreeMap<RowKey, Shown> {
     let mut all = BTreeMap::new();
     for (table, rule) in app::rules() {
-        let fields: Vec<&str> = rule.fields.keys().copied().collect();
+        let version = world.devices[at].version;
+        let fields: Vec<&str> = rule.fields.keys().copied().filter(|field| app::has(version, field)).collect();
         let sql = format!("SELECT id, {} FROM {table}", fields.join(", "));
         let Some(Ok(found)) = world.devices[at].with(|store| store.query(&sql, &[])) else { continue };
         for row in found.rows {

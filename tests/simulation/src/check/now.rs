@@ -50,7 +50,7 @@ pub fn continuous(world: &mut World, at: usize, deep: bool) {
 /// asked for time to send it.
 fn wakes(world: &mut World, at: usize, standing: Standing) {
     let device = &world.devices[at];
-    if !device.setup.auto || standing.pending_groups == standing.parked_groups {
+    if !device.setup.auto || device.shut_out || standing.pending_groups == standing.parked_groups {
         return;
     }
     let Some(next) = device.with(Store::next_wake) else { return };

@@ -29,7 +29,7 @@ impl World {
             Action::CrashServer => {
                 self.saw("server killed");
                 self.server.disk.revive();
-                self.server.stop();
+                self.server_ends();
             }
             Action::CrashServerAt { step, power } => {
                 self.server_power = power;
@@ -74,13 +74,10 @@ impl World {
             }
             Action::Backup { device } => {
                 let at = self.device(device);
-                let pending = self.devices[at].with(turnstone::Store::status);
-                // With writes that were never sent a restored device breaks I-11: see docs/reliability.md, known limits.
-                let nothing_pending = matches!(pending, Some(Ok(status)) if status.pending_groups == 0);
-                if nothing_pending && self.devices[at].unsure.is_none() && !self.devices[at].disk.is_dead() {
+                if self.may_be_copied(at) {
                     self.saw("device backed up");
                     let until = self.model.groups.len();
-                    let known = Restored { line: self.model.line(at), until, at: until };
+                    let known = Restored { device: at, line: self.model.line(at), until, at: until };
                     self.devices[at].backup = Some((self.devices[at].disk.snapshot(), known));
                 }
             }
@@ -115,7 +112,7 @@ impl World {
                 let disk = &self.server.disk;
                 let io_error_at = Some(disk.steps() + 1 + u64::from(step) % 24);
                 disk.set_faults(Faults { io_error_at, ..Faults::default() });
-                self.server_trouble = true;
+                (self.server_trouble, self.server_failed) = (true, true);
                 self.saw("server's disk error armed");
             }
             Action::Overload { ms } => {
@@ -149,6 +146,7 @@ impl World {
         let cut = vec![false; self.devices.len()];
         self.net.get().cut = cut;
         self.server.overloaded_until_ms = 0;
+        self.server.shut_out.clear();
         self.server.disk.set_faults(Faults::default());
         self.server.disk.set_capacity(None);
         if self.server.disk.is_dead() {
@@ -168,7 +166,9 @@ impl World {
                 self.wrong("I-01", format!("device {at} does not start: {why}"));
                 continue;
             }
+            self.devices[at].drop_older();
             self.devices[at].with(|store| store.set_conditions(Conditions::default()));
+            self.let_in(at);
             if let Some(attempt) = self.devices[at].unsure.take() {
                 self.attempt(at, attempt);
                 if self.devices[at].unsure.is_some() {

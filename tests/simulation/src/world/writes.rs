@@ -59,7 +59,11 @@ impl World {
             Action::Set { device, row, field, value, by_sql } => {
                 let (table, id) = self.row(row);
                 // Registers more often than the others.
-                let field = app::SETTABLE.get(usize::from(field) % 12).copied().unwrap_or("a");
+                let newest = self.devices[self.device(device)].version == app::VERSIONS;
+                let field = match usize::from(field) % 12 {
+                    10 | 11 if newest => app::LATER,
+                    at => app::SETTABLE.get(at).copied().unwrap_or("a"),
+                };
                 (device, Work::Set { table, id, field, value, by_sql })
             }
             Action::Add { device, row, by } => {
