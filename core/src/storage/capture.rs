@@ -15,6 +15,7 @@ use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use turnstone_protocol::Value;
+use turnstone_protocol::plant::{self, Bug};
 
 use super::tables::{TableSql, Tables};
 use super::touched::{Before, Notes, Touched, Updated, Was, Written};
@@ -208,7 +209,7 @@ impl Updated {
                 ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len(),
                 _ => 8,
             };
-            if was == now {
+            if was == now && !plant::on(Bug::CaptureListens) {
                 continue;
             }
             let now = typed(field.kind, now)?;

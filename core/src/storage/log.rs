@@ -96,12 +96,17 @@ fn read_op(row: &SqlRow<'_>, schema: &Schema) -> Result<LoggedOp, Error> {
         body.set = table.typed(body.set);
         body.was = table.typed(body.was);
     }
+    let (op, prev): (i64, Option<i64>) = (row.get(0)?, row.get(4)?);
+    // In a damaged file a chain may come back to where it began.
+    if prev.is_some_and(|prev| prev >= op) {
+        return Err(Error::Corrupt);
+    }
     Ok(LoggedOp {
-        op: row.get(0)?,
+        op,
         grp: row.get(1)?,
         n: row.get(2)?,
         state: GroupState::from_number(row.get(3)?).ok_or(Error::Corrupt)?,
-        prev: row.get(4)?,
+        prev,
         body,
         undo: row.get(6)?,
     })

@@ -139,6 +139,18 @@ fn base(db: &Database, id: &str) -> Base {
     db.read(|reader| reader.base("notes", id)).unwrap()
 }
 
+/// I-63: a chain of ops that comes back to where it began, as damage may leave it, is a typed error, not a walk without end.
+#[test]
+fn a_chain_that_goes_round_is_damage() {
+    let (db, _folder) = bed();
+    insert(&db, "a").unwrap();
+    db.write(|tx| tx.update("notes", "a", [("title", "two")])).unwrap();
+    db.system(|sys| Ok(sys.conn().execute("UPDATE _ts_ops SET prev = 2 WHERE op = 1", [])?)).unwrap();
+    assert!(matches!(db.check(), Err(Error::Corrupt)));
+    let walked = db.system(|sys| sys.ops_in_fold("notes", Some(2)).map(drop));
+    assert!(matches!(walked, Err(Error::Corrupt)));
+}
+
 #[test]
 fn the_base_is_the_visible_row_with_its_ops_undone() {
     let (db, _folder) = bed();

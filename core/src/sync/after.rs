@@ -99,7 +99,7 @@ fn link(sys: &SystemTx<'_>, op: i64) -> Result<Option<Link>, Error> {
     let mut found = sys.conn().prepare_cached(
         "SELECT g.grp, g.gid, g.state, o.prev, g.commit_n FROM _ts_ops o JOIN _ts_groups g ON g.grp = o.grp WHERE o.op = ?1",
     )?;
-    let link = found
+    let link: Option<Link> = found
         .query_row(params![op], |row| {
             Ok(Link {
                 grp: row.get(0)?,
@@ -110,6 +110,10 @@ fn link(sys: &SystemTx<'_>, op: i64) -> Result<Option<Link>, Error> {
             })
         })
         .optional()?;
+    // In a damaged file a chain may come back to where it began.
+    if link.as_ref().and_then(|link| link.prev).is_some_and(|prev| prev >= op) {
+        return Err(Error::Corrupt);
+    }
     Ok(link)
 }
 

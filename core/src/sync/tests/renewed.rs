@@ -64,7 +64,7 @@ fn an_edit_of_what_was_pulled_before_a_new_incarnation() {
         if sealed {
             let _packet = one.pack().unwrap();
         }
-        one.pull(&mut server);
+        one.pull(&server);
         one.renew(79);
         let report = one.push(&mut server);
         assert_eq!((report.applied, report.overlaps), (1, 0), "sealed before: {sealed}");
