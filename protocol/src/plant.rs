@@ -25,7 +25,7 @@ bugs! {
     WriteIdForgotten: "a write id that was used is not recognised",
     DeviceDoesNotSync: "a device's commit does not wait for the disk",
     ServerDoesNotSync: "the server's commit does not wait for the disk",
-    CaptureListens: "an SQL update that changes nothing makes an op",
+    CaptureListens: "an SQL update makes ops of what it did not change",
     NoDedupe: "the server decides a known group again",
     VerdictNotStored: "the server does not store which group made a commit",
     HighWaterMark: "the server takes any seq up to the last one for a repetition",
