@@ -13,7 +13,7 @@ CRASH ?=
 TARGET ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help check test bench bench-bindings demo crash kill fuzz sim sim-calibrate aar aar-check xcframework \
+.PHONY: help check test bench bench-bindings demo crash kill fuzz sim sim-calibrate aar aar-check jar xcframework \
   xcframework-check proofs sizes rust
 
 help: ## list these commands
@@ -54,6 +54,9 @@ aar: rust ## build and verify the AAR (needs the Android NDK, cargo-ndk, Maven)
 
 aar-check: rust ## assemble an AAR with a stand-in for the native libraries and verify it (needs no NDK)
 	@$(XTASK) aar-check
+
+jar: rust ## build and verify the library for the tests of apps on a computer like this one (needs Maven)
+	@$(XTASK) jar
 
 xcframework: rust ## build and verify the XCFramework (needs macOS with Xcode)
 	@$(XTASK) xcframework

@@ -5,7 +5,8 @@ use std::path::Path;
 
 const LIBRARY: &str = "bindings/kotlin/android";
 const APP: &str = "android-sample/app";
-const CATALOGUE: &str = "android-sample/gradle/libs.versions.toml";
+/// The versions that Gradle builds with.
+pub(crate) const CATALOGUE: &str = "android-sample/gradle/libs.versions.toml";
 const WRAPPER: &str = "android-sample/gradle/wrapper/gradle-wrapper.properties";
 
 /// Everything that does not fit together.

@@ -27,13 +27,14 @@ use std::process::ExitCode;
 
 use suites::Scope;
 
-const USAGE: &str = "usage: xtask check | test | rules | kotlin | swift | bench-bindings [options] | aar | aar-check | \
+const USAGE: &str = "usage: xtask check | test | rules | kotlin | swift | bench-bindings [options] | aar | aar-check | jar | \
                      xcframework | xcframework-check | cross | proofs | sizes | verify FILE";
 
 fn main() -> ExitCode {
     let file = std::env::args().nth(2);
     let scope = match std::env::args().nth(1).as_deref() {
         Some("aar") => return told(artifacts::build_aar(&root())),
+        Some("jar") => return told(artifacts::build_jar(&root())),
         Some("xcframework") => return told(artifacts::build_xcframework(&root())),
         Some("aar-check") => return reported(&artifacts::aar_check(&root())),
         Some("xcframework-check") => return reported(&artifacts::xcframework_check(&root())),

@@ -122,14 +122,21 @@ pub(crate) fn bench(places: &Places, options: &str) -> bool {
 }
 
 /// How Swift is reached.
-enum Toolchain {
+pub(crate) enum Toolchain {
     /// It is installed.
     Own,
     /// It stands in a root file system of its own.
     Rooted(PathBuf),
 }
 
-fn toolchain() -> Result<Toolchain, String> {
+/// Whether tests can use Swift.
+pub(crate) fn is_there() -> bool {
+    toolchain().is_ok()
+}
+
+/// # Errors
+/// That there is none, and why.
+pub(crate) fn toolchain() -> Result<Toolchain, String> {
     if launch::exists("swift", &["--version"]) {
         return Ok(Toolchain::Own);
     }
@@ -147,7 +154,8 @@ fn toolchain() -> Result<Toolchain, String> {
 }
 
 impl Toolchain {
-    fn command(&self, checkout: &Path, script: &str) -> Command {
+    /// A command of the shell in which Swift is found.
+    pub(crate) fn command(&self, checkout: &Path, script: &str) -> Command {
         let Self::Rooted(root) = self else {
             let mut command = Command::new("bash");
             command.args(["-c", script]);

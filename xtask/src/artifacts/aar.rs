@@ -13,7 +13,7 @@ const COMPILE_SDK: u32 = 35;
 const PACKAGE: &str = "dev.turnstone.android";
 const METADATA: &str = "META-INF/com/android/build/gradle/aar-metadata.properties";
 /// A class of each layer: what an app sees, and what calls the library.
-const CLASSES: [&str; 2] = ["dev/turnstone/Turnstone.class", "dev/turnstone/internal/UniffiLib.class"];
+pub(crate) const CLASSES: [&str; 2] = ["dev/turnstone/Turnstone.class", "dev/turnstone/internal/UniffiLib.class"];
 /// JNA finds these by name; R8 would rename or drop them.
 const KEPT: [&str; 6] = [
     "-keep class com.sun.jna.** { *; }",
@@ -27,7 +27,7 @@ const KEPT: [&str; 6] = [
 /// The rule that classes of the test suite break.
 pub(crate) const NO_HOOKS: &str = "no hooks for tests";
 /// A function of the library that only the test suites have.
-const HOOK: &[u8] = b"plant_panic";
+pub(crate) const HOOK: &[u8] = b"plant_panic";
 
 /// What an AAR is made of.
 pub(crate) struct Parts {
@@ -119,7 +119,8 @@ pub(crate) fn check(aar: &[u8], library_bytes_max: u64) -> Vec<Breach> {
         breaches.extend(absent(&rules, "R8 keeps what is found by name", &KEPT));
     }
     if let Some(jar) = files.get("classes.jar") {
-        breaches.extend(class_breaches(jar).into_iter().map(|breach| breach.inside("classes.jar")));
+        let found = zip::check(jar).into_iter().chain(class_breaches(&zip::unpack(jar).unwrap_or_default()));
+        breaches.extend(found.map(|breach| breach.inside("classes.jar")));
     }
     for abi in Abi::ALL {
         if let Some(library) = files.get(&library_path(abi)) {
@@ -135,9 +136,9 @@ fn absent(text: &str, rule: &'static str, wanted: &[&str]) -> Vec<Breach> {
     missing.map(|part| Breach::new(rule, format!("{part:?} is missing"))).collect()
 }
 
-fn class_breaches(jar: &[u8]) -> Vec<Breach> {
-    let mut breaches = zip::check(jar);
-    let classes = zip::unpack(jar).unwrap_or_default();
+/// What is wrong with the classes of a jar.
+pub(crate) fn class_breaches(classes: &Tree) -> Vec<Breach> {
+    let mut breaches = Vec::new();
     let missing = CLASSES.iter().filter(|class| !classes.contains_key(**class));
     breaches.extend(missing.map(|class| Breach::new("the classes of every layer", format!("{class} is missing"))));
     let foreign = |path: &&String| !path.starts_with("dev/turnstone/") && !path.starts_with("META-INF/");

@@ -4,11 +4,15 @@ use std::path::{Path, PathBuf};
 
 use super::aar::{self, Parts};
 use super::cross::Cross;
+use super::desktop;
 use super::elf::{self, Abi};
+use super::pom::Pom;
 use super::slices;
 use super::stand_in::Library;
+use super::swift_package;
 use super::zip::{self, Tree};
 use crate::bindings::Places;
+use crate::swift;
 use crate::tally::Tally;
 
 /// The goal without built-in HTTP, which is how the XCFramework is built.
@@ -20,13 +24,22 @@ pub(crate) const BYTES_MAX: u64 = 6_500_000;
 
 const ANDROID: &str = "bindings/kotlin/android";
 /// The folders of compiled classes, under `kotlin-build`; one that a checkout does not have yet is left out.
-const MODULES: [&str; 4] = ["generated", "turnstone", "host", "android"];
-/// In the name of the file: nobody is to ship it.
+const MODULES: [&str; 3] = ["generated", "turnstone", "host"];
+const ANDROID_MODULE: &str = "android";
+/// In the name of a file: nobody is to ship it.
 const STAND_IN: &str = "turnstone-STAND-IN-not-for-apps.aar";
+const WITH_HOOKS: &str = "turnstone-jvm-WITH-HOOKS-not-for-apps.jar";
 
-/// In the gate: the Rust of the library compiles for Android, and a static library for iOS is what it must be.
+/// In the gate: the Rust of the library compiles for Android, a static library for iOS is what it must be, and SwiftPM reads
+/// the package that apps will use.
 pub(crate) fn compiled(root: &Path) -> Tally {
+    const PACKAGE: &str = "artifacts::Swift package over the XCFramework";
     let mut tally = Tally::default();
+    match slices::read(&Places::new(root).built.join("swift/TurnstoneFFI.swift")) {
+        Ok(_) if !swift::is_there() => tally.skip(PACKAGE, "Swift is not installed"),
+        Ok(generated) => count(&mut tally, PACKAGE, swift_package_check(root, generated)),
+        Err(_) => tally.skip(PACKAGE, "no Swift was written: run `cargo run --package xtask -- swift` first"),
+    }
     let (android, ios) =
         ("artifacts::compiles for aarch64-linux-android", "artifacts::static library for aarch64-apple-ios");
     match Cross::find(root) {
@@ -42,18 +55,61 @@ pub(crate) fn compiled(root: &Path) -> Tally {
     tally
 }
 
-/// Assembles an AAR of everything but the library, and verifies it: only the stand-in may be found wanting.
+/// The package of the real sources, over an XCFramework of which there is only the list.
+fn swift_package_check(root: &Path, generated: Vec<u8>) -> Result<(), String> {
+    let list = (format!("{}.xcframework/Info.plist", super::xcframework::MODULE), Vec::new());
+    let files = swift_package::assemble(&swift_package::sources(root), generated, &[list].into());
+    swift_package::write(root, &files, &Places::new(root).built.join("swift-package-CHECK"))
+}
+
+/// Assembles an AAR of everything but the library, and verifies it: only the stand-in may be found wanting. Then the jar for
+/// the tests of apps, with the library of the suites, which must load from it.
 pub(crate) fn aar_check(root: &Path) -> Tally {
-    const NAME: &str = "artifacts::AAR of real classes, manifest and rules";
+    const AAR: &str = "artifacts::AAR of real classes, manifest and rules";
+    const POM: &str = "artifacts::POMs name what Gradle builds with";
+    const JAR: &str = "artifacts::jar for tests of apps loads its library";
     let mut tally = Tally::default();
+    count(&mut tally, POM, poms(root).map(drop));
     let places = Places::new(root);
-    let classes = classes(&places.built.join("kotlin-build"));
-    if classes.is_empty() {
-        tally.skip(NAME, "no Kotlin was compiled: run `cargo run --package xtask -- kotlin` first");
+    let built = places.built.join("kotlin-build");
+    if classes_for_computers(&built).is_empty() {
+        for name in [AAR, JAR] {
+            tally.skip(name, "no Kotlin was compiled: run `cargo run --package xtask -- kotlin` first");
+        }
         return tally;
     }
-    count(&mut tally, NAME, stand_in(root, classes, &places.built.join(STAND_IN)));
+    count(&mut tally, AAR, stand_in(root, classes(&built), &places.built.join(STAND_IN)));
+    count(&mut tally, JAR, jar_of_suites(root, &places));
     tally
+}
+
+fn jar_of_suites(root: &Path, places: &Places) -> Result<(), String> {
+    let library = slices::read(&places.cargo.join(desktop::library_here()?))?;
+    let jar = desktop::assemble(classes_for_computers(&places.built.join("kotlin-build")), library)?;
+    // Classes and library of the suites have hooks that those for apps have not.
+    let breaches = desktop::check(&jar).into_iter().filter(|breach| breach.rule != aar::NO_HOOKS);
+    slices::told(&breaches.collect::<Vec<_>>())?;
+    let to = places.built.join(WITH_HOOKS);
+    std::fs::write(&to, &jar).map_err(|error| format!("{}: {error}", to.display()))?;
+    let (_, pom) = poms(root)?;
+    desktop::load(&to, &pom)?;
+    println!("{} has {} bytes, with the library of the test suites", to.display(), jar.len());
+    Ok(())
+}
+
+/// The POMs of the AAR and of the jar for computers, as the build of Gradle has it, each read back.
+///
+/// # Errors
+/// What is not understood, or the broken rules.
+pub(crate) fn poms(root: &Path) -> Result<(Pom, Pom), String> {
+    let text = |path: &str| slices::read(&root.join(path)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let build = text(&format!("{ANDROID}/build.gradle.kts"))?;
+    let android = Pom::android(&build, &text(crate::android::CATALOGUE)?, env!("CARGO_PKG_VERSION"))?;
+    let jvm = android.jvm();
+    for pom in [&android, &jvm] {
+        slices::told(&pom.check(&pom.write()))?;
+    }
+    Ok((android, jvm))
 }
 
 fn stand_in(root: &Path, classes: Tree, to: &Path) -> Result<(), String> {
@@ -91,12 +147,23 @@ pub(crate) fn parts(root: &Path, classes: Tree, libraries: Vec<(Abi, Vec<u8>)>) 
 
 /// The classes that Maven compiled, without those of tests.
 pub(crate) fn classes(built: &Path) -> Tree {
-    let modules = MODULES.iter().map(|module| files(&built.join(module).join("classes")));
-    // What each module says of itself has no place in a jar of all of them.
-    modules.flatten().filter(|(path, _)| path.ends_with(".class")).collect()
+    let mut classes = classes_for_computers(built);
+    classes.extend(compiled_classes(built, ANDROID_MODULE));
+    classes
 }
 
-fn files(folder: &Path) -> Tree {
+/// Those of them that a computer can run.
+pub(crate) fn classes_for_computers(built: &Path) -> Tree {
+    MODULES.iter().flat_map(|module| compiled_classes(built, module)).collect()
+}
+
+fn compiled_classes(built: &Path, module: &str) -> impl Iterator<Item = (String, Vec<u8>)> + use<> {
+    // What each module says of itself has no place in a jar of all of them.
+    files(&built.join(module).join("classes")).into_iter().filter(|(path, _)| path.ends_with(".class"))
+}
+
+/// Every file under a folder, by its path in it.
+pub(crate) fn files(folder: &Path) -> Tree {
     let mut found = Tree::new();
     let mut folders = vec![PathBuf::new()];
     while let Some(inner) = folders.pop() {
@@ -143,15 +210,17 @@ pub(crate) fn count(tally: &mut Tally, name: &str, result: Result<(), String>) {
     }
 }
 
-/// Verifies an AAR or a zipped XCFramework that somebody has.
+/// Verifies an AAR, a jar for the tests of apps, or a zipped XCFramework that somebody has.
 ///
 /// # Errors
 /// The broken rules, a line each.
 pub(crate) fn verify(file: &Path) -> Result<(), String> {
     let bytes = slices::read(file)?;
     println!("sha256 {}", zip::sha256(&bytes));
-    if file.extension().is_some_and(|extension| extension == "aar") {
-        return slices::told(&aar::check(&bytes, BYTES_MAX));
+    match file.extension().and_then(std::ffi::OsStr::to_str) {
+        Some("aar") => return slices::told(&aar::check(&bytes, BYTES_MAX)),
+        Some("jar") => return slices::told(&desktop::check(&bytes)),
+        _ => {}
     }
     slices::told(&zip::check(&bytes))?;
     slices::told(&super::xcframework::check(&zip::unpack(&bytes)?))

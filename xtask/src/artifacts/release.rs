@@ -4,8 +4,10 @@ use std::path::Path;
 use std::process::Command;
 
 use super::aar;
+use super::desktop;
 use super::elf::{Abi, PAGE, SONAME};
 use super::packages;
+use super::pom::Pom;
 use super::slices;
 use super::xcframework::SLICES;
 use crate::bindings::Places;
@@ -73,12 +75,7 @@ pub(crate) fn build_aar(root: &Path) -> Result<(), String> {
     step(cargo.env("RUSTFLAGS", flags), "cargo ndk")?;
 
     let library = |abi: Abi| jni.join(abi.folder()).join(SONAME);
-    let mut bindgen = build::cargo(root);
-    bindgen.args(["run", "--quiet", "--locked", "--profile", "ci", "--package", "turnstone-bindgen", "--", "kotlin"]);
-    step(bindgen.arg(library(Abi::Arm64V8a)).arg(built.join("kotlin")), "turnstone-bindgen")?;
-    let mut maven = Command::new("mvn");
-    maven.current_dir(root.join("bindings/kotlin")).args(["-B", "-q", "-ntp", "compile"]);
-    step(maven.arg(format!("-Dturnstone.built={}", built.display())), "mvn compile")?;
+    compile_kotlin(root, &library(Abi::Arm64V8a), &built, "android")?;
 
     let strip = strip_of_ndk(Path::new(&ndk.unwrap_or_default()))?;
     let mut libraries = Vec::new();
@@ -89,9 +86,56 @@ pub(crate) fn build_aar(root: &Path) -> Result<(), String> {
     let parts = packages::parts(root, packages::classes(&built.join("kotlin-build")), libraries)?;
     let aar = aar::assemble(&parts)?;
     slices::told(&aar::check(&aar, packages::BYTES_MAX))?;
-    let to = built.join("turnstone.aar");
-    std::fs::write(&to, &aar).map_err(|error| format!("{}: {error}", to.display()))?;
-    println!("{}: {} bytes, sha256 {}", to.display(), aar.len(), super::zip::sha256(&aar));
+    let (pom, _) = packages::poms(root)?;
+    publish(&built, &pom, &aar)
+}
+
+/// Builds the jar for the tests of apps: the library for this machine, Kotlin from what it says of itself, verified and loaded.
+///
+/// # Errors
+/// A sentence, or the broken rules.
+pub(crate) fn build_jar(root: &Path) -> Result<(), String> {
+    if !has("mvn") {
+        return Err("make jar needs Maven (`apt-get install maven` or `brew install maven`)".to_owned());
+    }
+    let places = Places::new(root);
+    let built = places.built.with_file_name("jvm");
+    let mut cargo = build::cargo(root);
+    cargo.args(["build", "--locked", "--package", "turnstone-ffi", "--profile", "ship"]);
+    // Stripped below: what the library says of itself must be read first.
+    step(cargo.env("CARGO_PROFILE_SHIP_STRIP", "none"), "cargo build")?;
+    let library = places.cargo.with_file_name("ship").join(desktop::library_here()?);
+    compile_kotlin(root, &library, &built, "turnstone,host")?;
+
+    let stripped = built.join(desktop::library_here()?);
+    std::fs::copy(&library, &stripped).map_err(|error| format!("{}: {error}", library.display()))?;
+    // `-x` keeps what is exported, on Linux and on macOS.
+    step(Command::new("strip").arg("-x").arg(&stripped), "strip")?;
+    let classes = packages::classes_for_computers(&built.join("kotlin-build"));
+    let jar = desktop::assemble(classes, slices::read(&stripped)?)?;
+    slices::told(&desktop::check(&jar))?;
+    let (_, pom) = packages::poms(root)?;
+    publish(&built, &pom, &jar)?;
+    desktop::load(&built.join(pom.file(pom.packaging)), &pom)
+}
+
+/// Writes the code over a library and compiles these modules of it.
+fn compile_kotlin(root: &Path, library: &Path, built: &Path, modules: &str) -> Result<(), String> {
+    let mut bindgen = build::cargo(root);
+    bindgen.args(["run", "--quiet", "--locked", "--profile", "ci", "--package", "turnstone-bindgen", "--", "kotlin"]);
+    step(bindgen.arg(library).arg(built.join("kotlin")), "turnstone-bindgen")?;
+    let mut maven = Command::new("mvn");
+    maven.current_dir(root.join("bindings/kotlin")).args(["-B", "-q", "-ntp", "-am", "-pl", modules, "compile"]);
+    step(maven.arg(format!("-Dturnstone.built={}", built.display())), "mvn compile")
+}
+
+/// Writes a library and its POM as a repository of Maven names them.
+fn publish(folder: &Path, pom: &Pom, library: &[u8]) -> Result<(), String> {
+    for (extension, content) in [(pom.packaging, library), ("pom", pom.write().as_bytes())] {
+        let to = folder.join(pom.file(extension));
+        std::fs::write(&to, content).map_err(|error| format!("{}: {error}", to.display()))?;
+        println!("{}: {} bytes, sha256 {}", to.display(), content.len(), super::zip::sha256(content));
+    }
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use std::process::Command;
 use super::breach::Breach;
 use super::cross::{Cross, Effort};
 use super::macho::{self, Platform};
+use super::swift_package;
 use super::xcframework::{self, MODULE, Parts, SLICES};
 use super::zip::{self, Tree};
 use crate::build;
@@ -13,6 +14,9 @@ use crate::launch;
 
 /// What stands beside the library, by the folder of the workspace.
 const PRIVACY: &str = "bindings/swift/Framework/PrivacyInfo.xcprivacy";
+
+/// The folder of the Swift package, beside the zipped XCFramework.
+const PACKAGE: &str = "Turnstone-swift";
 
 /// Builds the library for devices as fast as can be and reads it: platform, system, functions, privacy.
 ///
@@ -44,7 +48,7 @@ pub(crate) fn build_all(cross: &Cross) -> Result<Built, String> {
     targets.map(|target| Ok((*target, cross.build_ios(target, Effort::Ship)?))).collect()
 }
 
-/// Puts the libraries into an XCFramework, verifies it, packs it twice, and writes it to `to`.
+/// Puts the libraries into an XCFramework, verifies it, packs it twice, and writes it to `to`, the Swift package over it beside.
 ///
 /// # Errors
 /// What is missing or broken, a line each.
@@ -65,6 +69,9 @@ pub(crate) fn package(root: &Path, built: &Built, to: &Path) -> Result<Packed, S
         return Err("packing the same files again gives another zip".to_owned());
     }
     std::fs::write(to, &zip).map_err(|error| format!("{}: {error}", to.display()))?;
+    let generated = read(&first.with_file_name("swift").join("TurnstoneFFI.swift"))?;
+    let package = swift_package::assemble(&swift_package::sources(root), generated, &files);
+    swift_package::write(root, &package, &to.with_file_name(PACKAGE))?;
     Ok(Packed { sha256: zip::sha256(&zip), bytes: zip.len(), files })
 }
 
