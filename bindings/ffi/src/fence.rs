@@ -6,10 +6,12 @@
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::OnceLock;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll, ready};
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::task::{AbortHandle, JoinError};
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::error::FfiError;
 
@@ -37,46 +39,107 @@ pub(crate) fn quick<T>(name: &'static str, work: impl FnOnce() -> Result<T, FfiE
 }
 
 /// Runs a call that waits for the disk, on a thread that may. A caller who goes away does not stop it.
-pub(crate) async fn blocking<T: Send + 'static>(
+pub(crate) fn blocking<T: Send + 'static>(
     name: &'static str,
     work: impl FnOnce() -> Result<T, FfiError> + Send + 'static,
-) -> Result<T, FfiError> {
-    let running = runtime()?.spawn_blocking(move || {
+) -> Call<T> {
+    let answer = Answer::default();
+    let place = answer.clone();
+    let work: Box<dyn FnOnce() + Send> = Box::new(move || {
         trip(name);
-        work()
+        place.put(work());
     });
-    running.await.unwrap_or_else(|error| Err(ended(&error)))
+    Call::new(answer, runtime().map(|runtime| runtime.spawn_blocking(work)))
 }
 
 /// Runs a call that waits for something else. A caller who goes away does not stop it.
-pub(crate) async fn task<T: Send + 'static>(
+pub(crate) fn task<T: Send + 'static>(
     name: &'static str,
     work: impl Future<Output = Result<T, FfiError>> + Send + 'static,
-) -> Result<T, FfiError> {
-    let running = runtime()?.spawn(async move {
+) -> Call<T> {
+    let answer = Answer::default();
+    let place = answer.clone();
+    let work: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
         trip(name);
-        work.await
+        place.put(work.await);
     });
-    running.await.unwrap_or_else(|error| Err(ended(&error)))
+    Call::new(answer, runtime().map(|runtime| runtime.spawn(work)))
 }
 
 /// Like [`task`], but a caller who goes away stops it: for waiting that would take something away otherwise.
-pub(crate) async fn listen<T: Send + 'static>(
+pub(crate) fn listen<T: Send + 'static>(
     name: &'static str,
     work: impl Future<Output = Result<T, FfiError>> + Send + 'static,
-) -> Result<T, FfiError> {
-    struct Leaving(AbortHandle);
-    impl Drop for Leaving {
-        fn drop(&mut self) {
-            self.0.abort();
+) -> Call<T> {
+    let mut call = task(name, work);
+    call.ends_with_its_caller = true;
+    call
+}
+
+/// A call on its way, awaited by its caller.
+///
+/// What runs is the same type for all calls and puts its result where the caller looks for it. Were each of them a type
+/// of its own to the runtime, the library would hold all that a task can do once for every exported function.
+pub(crate) struct Call<T> {
+    /// Nothing, where no thread was to be had: the answer says so.
+    running: Option<JoinHandle<()>>,
+    ends_with_its_caller: bool,
+    answer: Answer<T>,
+}
+
+impl<T> Call<T> {
+    fn new(answer: Answer<T>, started: Result<JoinHandle<()>, FfiError>) -> Self {
+        let running = started.map_err(|error| answer.put(Err(error))).ok();
+        Self { running, ends_with_its_caller: false, answer }
+    }
+}
+
+impl<T> Future for Call<T> {
+    type Output = Result<T, FfiError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let ended = match &mut self.running {
+            Some(running) => ready!(Pin::new(running).poll(context)),
+            None => Ok(()),
+        };
+        Poll::Ready(match ended {
+            Ok(()) => self.answer.take(),
+            Err(error) => Err(self::ended(&error)),
+        })
+    }
+}
+
+impl<T> Drop for Call<T> {
+    fn drop(&mut self) {
+        if let (true, Some(running)) = (self.ends_with_its_caller, &self.running) {
+            running.abort();
         }
     }
-    let running = runtime()?.spawn(async move {
-        trip(name);
-        work.await
-    });
-    let _leaving = Leaving(running.abort_handle());
-    running.await.unwrap_or_else(|error| Err(ended(&error)))
+}
+
+/// Where a call finds what became of it.
+struct Answer<T>(Arc<Mutex<Option<Result<T, FfiError>>>>);
+
+impl<T> Answer<T> {
+    fn put(&self, result: Result<T, FfiError>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+    }
+
+    fn take(&self) -> Result<T, FfiError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_else(|| Err(FfiError::closed()))
+    }
+}
+
+impl<T> Clone for Answer<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Default for Answer<T> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
 }
 
 /// How a task that gave no result ended.

@@ -1,9 +1,13 @@
 //! What the driver runs its work on: threads of its own, or, in a simulation, one thread that somebody else drives.
 
 use std::future::Future;
+use std::pin::Pin;
 
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
+
+/// A task by its result alone: all that a runtime does with one would stand in the library once for each type of task.
+type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Where the driver's work runs.
 #[derive(Debug, Clone)]
@@ -29,7 +33,7 @@ impl Tasks {
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {
-        self.runtime.spawn(task)
+        self.runtime.spawn(Box::pin(task) as Boxed<F::Output>)
     }
 
     /// Runs work that may wait.
@@ -38,6 +42,7 @@ impl Tasks {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        if self.on_one_thread { self.runtime.spawn(async move { work() }) } else { self.runtime.spawn_blocking(work) }
+        let work: Box<dyn FnOnce() -> T + Send> = Box::new(work);
+        if self.on_one_thread { self.spawn(async move { work() }) } else { self.runtime.spawn_blocking(work) }
     }
 }

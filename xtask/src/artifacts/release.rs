@@ -71,7 +71,9 @@ pub(crate) fn build_aar(root: &Path) -> Result<(), String> {
         "--config",
         "profile.ship.strip=false",
     ]);
-    let flags = format!("-Clink-arg=-Wl,-z,max-page-size={PAGE} -Clink-arg=-Wl,-soname,{SONAME}");
+    // Packed, relocations take a seventh; Android reads them so from API 23 on.
+    let linker = [&format!("-z,max-page-size={PAGE}"), &format!("-soname,{SONAME}"), "--pack-dyn-relocs=android"];
+    let flags = linker.map(|argument| format!("-Clink-arg=-Wl,{argument}")).join(" ");
     step(cargo.env("RUSTFLAGS", flags), "cargo ndk")?;
 
     let library = |abi: Abi| jni.join(abi.folder()).join(SONAME);
