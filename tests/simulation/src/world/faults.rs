@@ -49,6 +49,7 @@ impl World {
             }
             Action::DiskError { device, step } => {
                 let at = self.device(device);
+                self.devices[at].disk_failed = true;
                 let disk = &self.devices[at].disk;
                 let io_error_at = Some(disk.steps() + 1 + u64::from(step) % 24);
                 disk.set_faults(Faults { io_error_at, ..Faults::default() });
