@@ -41,16 +41,18 @@ fn a_write_is_waited_for_until_it_is_decided() {
     let server = TestServer::start();
     let device = Device::on(&server);
     let id = device.insert("waited for");
+    let store = device.store.clone();
+    let watch = wait(store.clone().watch_row_state("notes".to_owned(), id)).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "somebody syncs while another waits")]
+    let sync = std::thread::spawn(move || wait(store.sync(None)));
     wait(async {
-        let watch = device.store.clone().watch_row_state("notes".to_owned(), id).await.unwrap();
-        let sync = tokio::spawn(device.store.clone().sync(None));
         let mut state = watch.clone().next().await.unwrap();
         while !matches!(state, Some(FfiRowState::Synced | FfiRowState::Failed { .. }) | None) {
             state = watch.clone().next().await.unwrap();
         }
         assert_eq!(state, Some(FfiRowState::Synced));
-        sync.await.unwrap().unwrap();
     });
+    sync.join().unwrap().unwrap();
 }
 
 #[test]
