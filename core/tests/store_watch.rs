@@ -147,6 +147,7 @@ async fn c17_a_write_is_waited_for_until_the_server_has_it_and_it_is_back_here()
     let ann = server.device("ann");
     let id = ann.insert("waited for");
     let watch = ann.store.watch_row_state("notes", &id).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "somebody waits while another syncs")]
     let waiting = tokio::spawn({
         let watch = watch.clone();
         async move { watch.decided().await }
