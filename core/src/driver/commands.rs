@@ -59,7 +59,7 @@ impl Loop {
             Command::Hold { lane, ms } => self.queue.push_back(Job::Hold(lane, ms)),
             Command::Trouble(trouble) => self.note(trouble),
             Command::Synced => self.synced(),
-            Command::Finish { outcome } => self.finish(&outcome),
+            Command::Finish { outcome } => self.finished = Some(outcome),
         }
     }
 

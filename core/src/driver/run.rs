@@ -9,7 +9,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use turnstone_engine::oplog::Moment;
-use turnstone_engine::sync::{BatchId, Command, Config, Event, Failure, Flight, Lane, Now, Phase, Sync, Wake, Why};
+use turnstone_engine::sync::{
+    BatchId, Command, Config, Event, Failure, Flight, Lane, Now, Outcome, Phase, Sync, Wake, Why,
+};
 use turnstone_protocol::Epoch;
 use turnstone_protocol::wire::{HelloAnswer, PullAnswer, PushAnswer};
 
@@ -119,6 +121,8 @@ pub(super) struct Loop {
     pub(super) ending: Option<Stopped>,
     /// What had been done when a run was last told of it.
     pub(super) told: SyncReport,
+    /// How the sync ended; whoever waits is told once it shows.
+    pub(super) finished: Option<Outcome>,
     /// Whether the machine was told that the next pull brings everything.
     pub(super) told_bootstrap: Option<bool>,
     /// The last failure of the database, for those who wait.
@@ -157,6 +161,7 @@ impl Loop {
             runs: Vec::new(),
             ending: None,
             told,
+            finished: None,
             told_bootstrap: None,
             failed: None,
             synced_saved_ms: 0,
@@ -228,18 +233,14 @@ impl Loop {
     /// Gives an event to the machine and does what it says.
     pub(super) fn feed(&mut self, event: Event) {
         let now = self.now();
-        let mut finished = None;
         for command in self.machine.handle(event, now) {
-            match command {
-                Command::Finish { outcome } => finished = Some(outcome),
-                command => self.execute(command),
-            }
+            self.execute(command);
         }
         self.note_holds(now);
         self.pump();
         self.show(now);
         // Whoever hears that it is over and asks what comes next is told what comes next, not what went before.
-        if let Some(outcome) = finished {
+        if let Some(outcome) = self.finished.take() {
             self.finish(&outcome);
         }
     }

@@ -77,10 +77,18 @@ pub(crate) fn register(conn: &Connection) -> Result<usize, Error> {
     Ok(entered)
 }
 
-const OP: &str = "SELECT o.op, o.grp, o.n, coalesce(g.state, 0), o.prev, o.body, o.undo, o.tbl FROM _ts_ops o \
-    LEFT JOIN _ts_groups g ON g.grp = o.grp WHERE o.op = ?1";
-const OPS: &str = "SELECT o.op, o.grp, o.n, coalesce(g.state, 0), o.prev, o.body, o.undo, o.tbl FROM _ts_ops o \
-    LEFT JOIN _ts_groups g ON g.grp = o.grp";
+/// What [`read_op`] reads.
+macro_rules! ops {
+    ($which:literal) => {
+        concat!(
+            "SELECT o.op, o.grp, o.n, coalesce(g.state, 0), o.prev, o.body, o.undo, o.tbl FROM _ts_ops o ",
+            "LEFT JOIN _ts_groups g ON g.grp = o.grp",
+            $which
+        )
+    };
+}
+const OP: &str = ops!(" WHERE o.op = ?1");
+const OPS: &str = ops!("");
 
 /// Reads one op.
 pub(crate) fn op(conn: &Connection, schema: &Schema, number: i64) -> Result<Option<LoggedOp>, Error> {

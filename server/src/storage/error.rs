@@ -7,7 +7,7 @@ pub enum StorageError {
     #[error("the database is held by somebody else; try again")]
     Busy,
     /// There is no room left.
-    #[error("the disk is full: free space; the server goes on by itself")]
+    #[error("the disk is full: free space; a server that runs goes on by itself")]
     Full,
     /// The database or its folder cannot be written.
     #[error("the database cannot be written: check the rights of the file and its folder")]

@@ -56,6 +56,20 @@ import Testing
         try await a.store.close()
     }
 
+    /// Where nobody heard of the cancelling, it would take its ten minutes.
+    @Test(.timeLimit(.minutes(1))) func a_run_in_a_task_that_was_cancelled_before_takes_no_time() async throws {
+        let a = try await Device(.custom(Silent(), tokens: Always(token: "token")))
+        _ = try await a.insert("kept")
+        let store = a.store
+        let run = Task {
+            withUnsafeCurrentTask { $0?.cancel() }
+            return try await store.runBackground(budget: Budget(time: .seconds(600)), reason: .scheduled)
+        }
+        #expect(try await run.value.outcome == .moreWork)
+        #expect(try await a.store.status().pendingGroups == 1)
+        try await a.store.close()
+    }
+
     @Test func a_suspended_store_refuses_and_resumes() async throws {
         let a = try await Device()
         _ = try await a.insert("one")

@@ -77,7 +77,7 @@ impl SqliteStorage {
     pub fn open(options: &SqliteOptions) -> Result<Self, StorageError> {
         let mut connection = connect(&options.path, options.vfs.as_deref(), options.synchronous)?;
         migrate(&mut connection)?;
-        make_durable(&connection);
+        make_durable(&connection)?;
         let (inside, outside) = options.random.split_at(16);
         let history = history(&connection, inside)?;
         let witness = match &options.witness {
@@ -164,11 +164,10 @@ fn known_version() -> i64 {
 
 /// A server that was killed between writing a commit and syncing it leaves one that SQLite takes for good, and that a
 /// power loss could still take away after somebody was told of it. A commit that changes nothing syncs the log before
-/// anybody asks (I-54; found by the simulator). Where there is no room for it the server answers all the same.
-fn make_durable(connection: &Connection) {
-    if connection.pragma_update(None, "user_version", known_version()).is_err() {
-        tracing::warn!("what an earlier process left in the log could not be made durable");
-    }
+/// anybody asks (I-54; found by the simulator). Where there is no room for it the server does not start: it could tell
+/// of commits that a power loss takes.
+fn make_durable(connection: &Connection) -> Result<(), StorageError> {
+    Ok(connection.pragma_update(None, "user_version", known_version())?)
 }
 
 /// Turns the write-ahead log on. SQLite commits that change only after it has given the row that names the new mode, so

@@ -110,6 +110,8 @@ fn status(world: &mut World, at: usize, standing: Standing) {
     let model = &world.model;
     let last = (0..model.groups.len()).rev().find(|w| model.groups[*w].device == at && !model.was_undone(*w));
     if let Some(gid) = last.map(|w| model.groups[w].gid)
+        // A server that has just died says nothing.
+        && world.server.is_up()
         && world.server.decided_at(gid).is_none()
     {
         world.wrong("I-64", format!("device {at} says nothing is pending, and nobody decided {gid}"));
