@@ -1,6 +1,7 @@
 //! Forgetting own groups the server will never ask for again (rule 17).
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
+use serde::Deserialize;
 
 use super::log;
 use crate::error::Error;
@@ -11,10 +12,12 @@ const GROUPS_MAX: i64 = 500;
 
 /// Removes settled groups at or before commit `stable`, oldest first. True: there may be more.
 ///
-/// The newest group and its ops always stay: numbers are never used again.
+/// The newest group and its ops always stay: numbers are never used again. What a waiting op had not pulled when it was
+/// written stays too: under a new incarnation the op has to name it (rule 15).
 pub(crate) fn forget_stable(sys: &mut SystemTx<'_>, stable: u64) -> Result<bool, Error> {
     let conn = sys.conn();
     let low = log::low(sys)?;
+    let stable = oldest_waiting_base(sys, low)?.map_or(stable, |base| base.min(stable));
     let newest: Option<i64> = conn.query_row("SELECT max(grp) FROM _ts_groups", [], |row| row.get(0))?;
     let end = low.min(newest.unwrap_or(0));
     let mut found = conn.prepare_cached(
@@ -38,4 +41,19 @@ pub(crate) fn forget_stable(sys: &mut SystemTx<'_>, stable: u64) -> Result<bool,
     conn.prepare_cached("DELETE FROM _ts_ops WHERE op < ?1")?.execute(params![op_end])?;
     conn.prepare_cached("DELETE FROM _ts_groups WHERE grp <= ?1")?.execute(params![grp])?;
     Ok(count == GROUPS_MAX)
+}
+
+/// What the oldest op that waits had seen; those after it saw as much or more.
+fn oldest_waiting_base(sys: &SystemTx<'_>, low: i64) -> Result<Option<u64>, Error> {
+    #[derive(Deserialize)]
+    struct Seen {
+        base: u64,
+    }
+    let body: Option<String> = sys
+        .conn()
+        .prepare_cached("SELECT o.body FROM _ts_groups g JOIN _ts_ops o ON o.op = g.first_op WHERE g.grp = ?1")?
+        .query_row([low], |row| row.get(0))
+        .optional()?;
+    let seen = body.map(|body| serde_json::from_str::<Seen>(&body)).transpose().map_err(|_| Error::Corrupt)?;
+    Ok(seen.map(|seen| seen.base))
 }
