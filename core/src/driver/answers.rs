@@ -172,6 +172,7 @@ impl Loop {
             PageOutcome::Applied => ApplyOutcome::Done,
             PageOutcome::Stale => ApplyOutcome::Stale,
             PageOutcome::EpochChanged => ApplyOutcome::Reset(ResetCause::EpochChanged),
+            PageOutcome::Forked => ApplyOutcome::Forked,
         };
         self.feed(Event::Applied { flight, outcome });
         self.pages.remove(&flight);

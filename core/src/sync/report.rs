@@ -137,6 +137,8 @@ pub(crate) enum PageOutcome {
     Stale,
     /// The page belongs to another history; nothing was changed.
     EpochChanged,
+    /// A copy of this device pushed under its seqs. What came before that commit is applied, the cursor stays.
+    Forked,
 }
 
 /// What applying a page changed.

@@ -196,6 +196,8 @@ pub enum ApplyOutcome {
     Stale,
     /// The page belongs to another history; nothing was changed.
     Reset(ResetCause),
+    /// The page shows that a copy of this device used its seqs; the page was not applied.
+    Forked,
 }
 
 /// Why the device must start again from a known point. Pending work is kept in every case.

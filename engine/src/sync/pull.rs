@@ -248,6 +248,7 @@ impl Sync {
                 }
             }
             ApplyOutcome::Reset(cause) => self.reset(cause, now, out),
+            ApplyOutcome::Forked => self.renew(now, out),
         }
     }
 

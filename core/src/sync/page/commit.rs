@@ -3,13 +3,13 @@
 use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::wire::{Commit, Row};
 
-use super::{Page, stage};
+use super::{Page, own, stage};
 use crate::error::Error;
 use crate::storage::SystemTx;
 
 impl Page {
     /// Works a commit in. A part is staged until all of them are here: a group is never half visible (I-05).
-    /// False: it is said to be this device's own, and is not; then nothing was changed.
+    /// False: a copy of this device made it, and nothing was changed.
     pub(super) fn commit(&mut self, sys: &mut SystemTx<'_>, commit: &Commit) -> Result<bool, Error> {
         self.report.rows += commit.rows.len();
         if commit.count > 1 {
@@ -34,7 +34,7 @@ impl Page {
             }
             Some(head) => self.leave(sys, &head, Some(commit.n))?,
             // Its rows did not come along, and are not here either.
-            None if commit.as_sent => return Ok(false),
+            None if commit.as_sent || own::by_a_copy(sys, std::slice::from_ref(commit))? => return Ok(false),
             None => {}
         }
         for row in earlier.iter().chain([commit]).flat_map(|part| &part.rows) {

@@ -64,6 +64,9 @@ pub(crate) fn apply_page(
     }
     // A feed that is only consistent at its end is staged until then, like one that is read again.
     if resync::staging(sys)? || page.consistency == Consistency::Final {
+        if own::by_a_copy(sys, &page.commits)? {
+            return Ok(PageReport { outcome: PageOutcome::Forked, ..report });
+        }
         report.rows = resync::take(sys, page)?;
         if !page.more {
             (report.settled, report.applied) = resync::publish(sys, page, now)?;
@@ -72,10 +75,11 @@ pub(crate) fn apply_page(
         let mut work = Page::begin(sys, now, report)?;
         for commit in page.commits.iter().filter(|commit| commit.n > position.at) {
             if !work.commit(sys, commit)? {
-                // A copy of this device pushed under our seqs: only every row from the start says what is there.
+                // A copy of this device pushed under our seqs, and `acked` speaks of its groups (I-08). Under a new
+                // incarnation the rest of the page comes again, with its rows.
                 report = work.end(sys)?;
-                resync::reset_cursor(sys, ResetWhy::CursorLost)?;
-                return Ok(PageReport { outcome: PageOutcome::Stale, ..report });
+                sys.set_meta(Key::AppliedN, Some(commit.n.saturating_sub(1).max(position.at).cast_signed()))?;
+                return Ok(PageReport { outcome: PageOutcome::Forked, ..report });
             }
         }
         work.passed(sys, page)?;

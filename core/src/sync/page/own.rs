@@ -168,3 +168,16 @@ fn promote_in_place(sys: &SystemTx<'_>, touch: &Touch, commit: u64) -> Result<bo
         .execute(params![table, id, op])?;
     Ok(gone == 1)
 }
+
+/// Whether one of them, under a seq of this device, is another group than the one this device holds under it: the server
+/// cannot tell a copy of a device from the device.
+pub(super) fn by_a_copy(sys: &SystemTx<'_>, commits: &[Commit]) -> Result<bool, Error> {
+    for commit in commits {
+        if let (Some(seq), Some(gid)) = (commit.own, commit.gid)
+            && log::head_by_seq(sys, seq)?.is_some_and(|held| held.gid != gid)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

@@ -130,37 +130,52 @@ fn a_group_that_names_what_was_forgotten_goes_on() {
     assert_eq!(one.letters(), []);
 }
 
-/// I-41: a copy of the device pushed under the same seqs. Its commits are not taken for this one's, although the server
-/// marks them so and sends no rows along; what this one wrote is not taken for done.
+/// I-41, I-08: a copy of the device pushed under the same seqs. Its commits are not taken for this one's, although the
+/// server marks them so, and its `acked` not for what this one wrote, which shows all the time. The server sends no rows
+/// along where a commit did what its ops say, and rows where it lost to somebody else's.
 #[test]
 fn what_a_copy_of_the_device_pushed_is_read_with_its_rows() {
-    for alone in [true, false] {
+    for (groups, merged) in [(1, false), (3, false), (1, true)] {
         let dir = tempfile::tempdir().unwrap();
         let schema = schema();
         let mut server = super::server::Real::new(schema.clone(), 1_000);
         let one = Device::open(dir.path(), "one", &schema);
-        shared(&mut server, std::slice::from_ref(&one), "notes", "n");
+        let other = Device::open(dir.path(), "other", &schema);
+        shared(&mut server, std::slice::from_ref(&one), "tasks", "n");
+        settle(&mut server, std::slice::from_ref(&other));
         one.db.checkpoint().unwrap();
         std::fs::copy(dir.path().join("one.db"), dir.path().join("two.db")).unwrap();
         let two = Device::open(dir.path(), "two", &schema);
 
-        for _ in 0..if alone { 1 } else { 3 } {
-            count(&one, "n", 1);
-            count(&two, "n", 10);
+        if merged {
+            set(&one, "tasks", "n", "tag", "first");
+            other.clock.advance_ms(60_000);
+            set(&other, "tasks", "n", "tag", "later");
+            other.push(&mut server);
         }
-        one.sync(&mut server);
+        for n in 0..groups {
+            if !merged {
+                set(&one, "tasks", "n", "tag", ["first", "again", "last"][n]);
+            }
+            set(&two, "tasks", "n", "title", ["one", "two", "three"][n]);
+        }
+        let newest = Some(["one", "two", "three"][groups - 1].to_owned());
+        one.push(&mut server);
         let sealed = two.pack().unwrap();
         let asked = two.ask();
         let page = server.pull(&asked).unwrap();
-        assert_eq!(page.commits[0].own, Some(2), "the server cannot tell the two apart");
-        assert_eq!(two.apply(&page, &asked).outcome, PageOutcome::Stale);
-        two.pull(&server);
-        // What the other wrote is in the base now.
-        two.check(&server);
+        let last = page.commits.last().unwrap();
+        assert_eq!((last.own, last.as_sent), (Some(2), !merged), "the server cannot tell the two apart");
+        assert_eq!(two.apply(&page, &asked).outcome, PageOutcome::Forked);
+        assert_eq!(two.text("tasks", "n", "title"), newest, "{groups} {merged}");
 
         assert_eq!(server.push(&sealed.request), Err(Code::DeviceForked));
         two.renew(79);
-        settle(&mut server, &[one, two]);
-        assert_eq!(server.value("notes", "n", "views"), Some(Value::Int(if alone { 11 } else { 33 })));
+        two.pull(&server);
+        two.check(&server);
+        assert_eq!(two.text("tasks", "n", "title"), newest, "{groups} {merged}");
+        settle(&mut server, &[one, two, other]);
+        let title = newest.map(Value::Text);
+        assert_eq!(server.value("tasks", "n", "title"), title);
     }
 }
