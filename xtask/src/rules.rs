@@ -19,12 +19,13 @@ const MACHINE_PATHS: [&str; 5] = [
 pub(crate) fn check(root: &Path) -> Tally {
     let mut tally = Tally::default();
     let files = files(root);
-    let rules: [(&str, Vec<String>); 7] = [
+    let rules: [(&str, Vec<String>); 8] = [
         ("licences, bans and sources", licences::problems(root)),
         ("no file names a path of one machine", machine_paths(root, &files)),
         ("links in the docs lead somewhere", markdown::broken_links(root, &files)),
         ("every decision is in docs/adr/README.md", unlisted_decisions(root, &files)),
         ("docs/features.md is well formed", features::shape_problems(root)),
+        ("docs/invariants.md has every invariant", features::invariant_problems(root)),
         ("the Android projects name what the code has", android::problems(root)),
         ("the iOS sample's task ids agree", ios::problems(root)),
     ];
