@@ -273,3 +273,12 @@ fn policies_that_are_not_built_are_refused_before_anything_is_made() {
     assert_eq!(error.code(), "schema");
     assert!(!path.exists());
 }
+
+#[test]
+fn the_sqlite_inside_is_one_whose_log_resets_safely() {
+    // I-53: up to 3.51.2 two connections that reset the write-ahead log at once could damage the file.
+    let bed = bed();
+    let Value::Text(version) = one(&bed.db, "SELECT sqlite_version()") else { panic!("a version is a text") };
+    let numbers: Vec<u32> = version.split('.').map(|part| part.parse().unwrap()).collect();
+    assert!(numbers >= vec![3, 51, 3], "{version}");
+}

@@ -67,33 +67,23 @@ impl FfiPages {
     ) -> Result<Arc<Self>, FfiError> {
         let (sender, pages) = mpsc::channel(1);
         let (cancelled, broken) = (watch::Sender::new(false), Arc::new(OnceLock::new()));
-        let out = Out { sender, cancelled: cancelled.subscribe(), leaving: store.leaving.subscribe() };
+        let (rows_max, bytes_max) = (rows_max.max(1) as usize, bytes_max as usize);
+        let leaving = store.leaving.subscribe();
+        let out = Out { sender, rows_max, bytes_max, cancelled: cancelled.subscribe(), leaving };
         let tell = Arc::clone(&broken);
         let store = store.store.clone();
-        let (rows_max, bytes_max) = (rows_max.max(1) as usize, bytes_max as usize);
         fence::runtime()?.spawn_blocking(move || {
-            let done = store.query_with(&sql, &values(params), |names, rows| {
-                let (columns, mut sent) = (names.len(), false);
-                let mut builder = Builder::new(names);
-                while let Some(row) = rows.next()? {
-                    for at in 0..columns {
-                        builder.push(buffer::raw_cell(row.get_ref(at)?)?)?;
-                    }
-                    if builder.rows() >= rows_max || builder.len() >= bytes_max {
-                        out.send(builder.take())?;
-                        sent = true;
-                    }
-                }
-                if builder.rows() > 0 || !sent { out.send(builder.finish()) } else { Ok(()) }
+            let done = fence::quick("pages_read", || {
+                let done = store.query_with(&sql, &values(params), |names, rows| out.fill(names, rows));
+                done.map_err(|error| if matches!(error, Error::Lost) { unread() } else { error.into() })
             });
-            if let Err(error) = done
+            if let Err(why) = done
                 && !*out.cancelled.borrow()
             {
-                let _ = tell.set(match error {
-                    Error::Lost => unread(),
-                    error => error.into(),
-                });
+                let _ = tell.set(why);
             }
+            // Only now: whoever finds no page any more must find why.
+            drop(out);
         });
         Ok(Arc::new(Self { pages: Mutex::new(pages), kept: std::sync::Mutex::default(), broken, cancelled }))
     }
@@ -113,11 +103,29 @@ impl Drop for FfiPages {
 /// Where pages go.
 struct Out {
     sender: mpsc::Sender<Vec<u8>>,
+    rows_max: usize,
+    bytes_max: usize,
     cancelled: watch::Receiver<bool>,
     leaving: watch::Receiver<Option<Error>>,
 }
 
 impl Out {
+    /// Makes pages of rows and hands them over, at least one.
+    fn fill(&self, names: Vec<String>, rows: &mut rusqlite::Rows<'_>) -> Result<(), Error> {
+        let (columns, mut sent) = (names.len(), false);
+        let mut builder = Builder::new(names);
+        while let Some(row) = rows.next()? {
+            for at in 0..columns {
+                builder.push(buffer::raw_cell(row.get_ref(at)?)?)?;
+            }
+            if builder.rows() >= self.rows_max || builder.len() >= self.bytes_max {
+                self.send(builder.take())?;
+                sent = true;
+            }
+        }
+        if builder.rows() > 0 || !sent { self.send(builder.finish()) } else { Ok(()) }
+    }
+
     /// Hands a page over, or ends the query where nobody wants it any more.
     fn send(&self, page: Vec<u8>) -> Result<(), Error> {
         let (mut cancelled, mut leaving) = (self.cancelled.clone(), self.leaving.clone());

@@ -116,7 +116,7 @@ pub struct FfiSyncReport {
 }
 
 /// A refused change: read it, repair the row, send it again.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Clone, PartialEq, Eq, uniffi::Record)]
 pub struct FfiDeadLetter {
     /// Its number, for retrying it.
     pub id: i64,
@@ -267,6 +267,15 @@ impl From<SyncReport> for FfiSyncReport {
             requests: report.requests,
             took_ms: report.ms,
         }
+    }
+}
+
+/// Says which one it is and never what a person wrote.
+impl std::fmt::Debug for FfiDeadLetter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("FfiDeadLetter");
+        shown.field("id", &self.id).field("gid", &self.gid).field("n", &self.n).field("reason", &self.reason);
+        shown.field("fields", &self.fields).field("attempts", &self.attempts).finish_non_exhaustive()
     }
 }
 

@@ -227,6 +227,7 @@ impl Loop {
         {
             trouble.code = error.code().to_owned();
         }
+        log::warn!(target: "turnstone", "syncing met trouble: {}", trouble.code);
         let error = LastError { code: trouble.code, class: trouble.class, at_ms: self.now().wall_ms };
         self.setup.view.update(|doing| doing.last_error = Some(error.clone()));
         self.setup.hub.sync_changed();

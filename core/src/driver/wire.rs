@@ -106,14 +106,20 @@ impl Wire {
         let body = body.map(|body| body.packed.clone()).unwrap_or_default();
         self.traffic.requests.fetch_add(1, Ordering::Relaxed);
         self.traffic.bytes_up.fetch_add(body.len() as u64, Ordering::Relaxed);
+        // What stands behind the question mark names the device.
+        let asked = path.split('?').next().unwrap_or_default().to_owned();
         let request = Request { method, path, headers, body, answer_bytes_max: limits::ANSWER_EXPANDED_BYTES_MAX };
-        let response = self.transport.exchange(request).await.map_err(|error| match error {
-            TransportError::Offline => Failure::Offline,
-            TransportError::Timeout => Failure::Timeout,
-            TransportError::Broken => Failure::Broken,
-            TransportError::TooLarge => Failure::AnswerTooLarge,
-            TransportError::Untrusted => Failure::NotTurnstone,
+        let response = self.transport.exchange(request).await.map_err(|error| {
+            log::debug!(target: "turnstone", "{asked}: {error}");
+            match error {
+                TransportError::Offline => Failure::Offline,
+                TransportError::Timeout => Failure::Timeout,
+                TransportError::Broken => Failure::Broken,
+                TransportError::TooLarge => Failure::AnswerTooLarge,
+                TransportError::Untrusted => Failure::NotTurnstone,
+            }
         })?;
+        log::debug!(target: "turnstone", "{asked}: {}", response.status);
         self.traffic.bytes_down.fetch_add(response.body.len() as u64, Ordering::Relaxed);
         Ok(response)
     }

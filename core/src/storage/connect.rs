@@ -79,3 +79,26 @@ pub(crate) fn configure_reader(conn: &Connection) -> Result<(), Error> {
     )?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Setup = fn(&Connection) -> Result<(), Error>;
+
+    #[test]
+    fn no_connection_maps_the_file_into_memory_whatever_sqlite_was_built_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let mapped = |conn: &Connection| conn.query_row("PRAGMA mmap_size", [], |row| row.get::<_, i64>(0)).unwrap();
+        let setups: [(&str, Setup); 2] =
+            [("writer", |conn| configure_writer(conn, Durability::Process)), ("reader", configure_reader)];
+        for (who, setup) in setups {
+            let conn = open(&folder.path().join("t.db"), None).unwrap();
+            // As a build of SQLite may begin.
+            conn.query_row("PRAGMA mmap_size = 1048576", [], |_| Ok(())).unwrap();
+            assert_eq!(mapped(&conn), 1_048_576, "{who} would map");
+            setup(&conn).unwrap();
+            assert_eq!(mapped(&conn), 0, "{who} maps the file");
+        }
+    }
+}

@@ -9,7 +9,7 @@ use turnstone::Transport;
 use turnstone::transport::{Exchange, Method, Request, Response, TransportError};
 
 /// A header.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Clone, PartialEq, Eq, uniffi::Record)]
 pub struct FfiHeader {
     /// Its name, in lower case.
     pub name: String,

@@ -12,7 +12,7 @@ use crate::fence;
 use crate::hooks::FfiHookFailure;
 
 /// Lines that may wait.
-const LINES_MAX: usize = 1024;
+pub(crate) const LINES_MAX: usize = 1024;
 
 /// How much a line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
@@ -29,7 +29,8 @@ pub enum FfiLogLevel {
     Trace,
 }
 
-/// Takes log lines. They hold no values, ids or tokens.
+/// Takes log lines: one at a time, on a thread of their own, never a caller's. They hold no values, row ids or tokens.
+/// It may call stores. Where it is slow, a thousand lines wait for it; the rest are counted and dropped.
 #[uniffi::export(foreign)]
 pub trait FfiLogSink: Send + Sync {
     /// Takes a line. What it throws is ignored.

@@ -1,7 +1,7 @@
 //! What an app gives the store: tokens, a way to the server, a place for logs, the system's scheduler, a witness.
 //!
 //! Each hook may fail, and a hook that throws something it must not is a failure too, never a panic. None is called
-//! while a lock is held.
+//! while a lock is held, so each may call the store it belongs to; only to wait for a sync in one is to wait for oneself.
 
 pub(crate) mod http;
 pub(crate) mod log;

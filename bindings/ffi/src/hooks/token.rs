@@ -24,7 +24,7 @@ impl From<uniffi::UnexpectedUniFFICallbackError> for FfiTokenFailure {
     }
 }
 
-/// Gives the token that requests carry.
+/// Gives the token that requests carry. It may call the store, but never wait for a sync: that waits for the token.
 #[uniffi::export(foreign)]
 #[async_trait::async_trait]
 pub trait FfiTokenProvider: Send + Sync {

@@ -33,3 +33,9 @@ pub fn plant_panic(name: String) {
         *planted = Some(name);
     }
 }
+
+/// Whether a planted panic waits to be stepped on.
+#[cfg_attr(feature = "testing", uniffi::export)]
+pub fn is_panic_planted() -> bool {
+    PLANTED.lock().is_ok_and(|planted| planted.is_some())
+}

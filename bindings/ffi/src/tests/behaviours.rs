@@ -180,24 +180,6 @@ fn closed_and_opened_again_everything_is_there() {
 }
 
 #[test]
-fn what_a_killed_process_left_opens_with_everything() {
-    let device = Device::offline();
-    for n in 0..20 {
-        device.insert(&format!("{n:02}"));
-    }
-    // What the disk holds while the store is open is what a kill leaves behind.
-    let copy = tempfile::TempDir::new().unwrap();
-    for entry in std::fs::read_dir(device.folder.path()).unwrap() {
-        let entry = entry.unwrap();
-        std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
-    }
-    let found = open(options(&copy.path().join("app.db"))).unwrap();
-    assert_eq!(wait(found.clone().status()).unwrap().pending_groups, 20);
-    let rows = Table(wait(found.query("SELECT title FROM notes".to_owned(), Vec::new())).unwrap());
-    assert_eq!(rows.rows(), 20);
-}
-
-#[test]
 fn local_sql_is_run_at_open() {
     let folder = tempfile::TempDir::new().unwrap();
     let view = "CREATE VIEW IF NOT EXISTS pinned AS SELECT title FROM notes WHERE pinned".to_owned();

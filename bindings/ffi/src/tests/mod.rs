@@ -2,13 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
+mod alone;
 mod background;
 mod behaviours;
 mod buffers;
 mod golden;
 mod hooks;
+mod kill;
 mod kit;
+mod logs;
 mod panics;
+mod reentry;
 mod stores;
 mod sync;
 mod transactions;

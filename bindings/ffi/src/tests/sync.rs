@@ -71,6 +71,8 @@ fn a_refused_change_is_a_dead_letter_with_its_payload() {
     let letters = wait(Arc::clone(&device.store).dead_letters()).unwrap();
     assert_eq!(letters.len(), 1);
     assert!(letters[0].ops_json.contains("mine") && letters[0].attempts == 1);
+    let shown = format!("{letters:?}");
+    assert!(shown.contains(&letters[0].reason) && !shown.contains("mine"), "{shown}");
     let state = wait(Arc::clone(&device.store).row_state("guarded".to_owned(), "g1".to_owned())).unwrap();
     assert_eq!(state, FfiRowState::Failed { reason: letters[0].reason.clone() });
     assert_eq!(wait(Arc::clone(&device.store).status()).unwrap().dead_letters, 1);
@@ -112,7 +114,7 @@ fn a_cancelled_sync_ends_at_once() {
 }
 
 /// A transport of the app's own: a few lines of HTTP, and a place for trouble.
-struct HostHttp {
+pub(super) struct HostHttp {
     server: String,
     files: AtomicUsize,
     lose: AtomicUsize,
@@ -161,7 +163,7 @@ impl FfiHttpTransport for HostHttp {
     }
 }
 
-fn host(server: &TestServer, pushes_to_lose: usize) -> Arc<HostHttp> {
+pub(super) fn host(server: &TestServer, pushes_to_lose: usize) -> Arc<HostHttp> {
     Arc::new(HostHttp {
         server: server.addr.to_string(),
         files: AtomicUsize::new(0),
