@@ -39,7 +39,7 @@ pub(crate) use report::{
 };
 pub(crate) use resync::reset_cursor;
 pub(crate) use seal::seal_batch;
-pub(crate) use status::{row_state, status_counts};
+pub(crate) use status::{all_groups, row_state, status_counts};
 pub(crate) use verdicts::apply_verdicts;
 
 #[cfg(test)]

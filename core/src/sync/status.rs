@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 use turnstone_engine::oplog::GroupState;
-use turnstone_protocol::Code;
+use turnstone_protocol::{Code, Gid};
 
 use super::log;
 use super::report::{RowSync, StatusCounts};
@@ -39,6 +39,16 @@ fn newest(conn: &Connection) -> Result<(i64, i64), Error> {
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     Ok(newest.unwrap_or((0, 0)))
+}
+
+/// Every group in the log, those that no step of the sync core has seen too, in local order. Reads the whole log.
+pub(crate) fn all_groups(conn: &Connection) -> Result<Vec<(Gid, GroupState)>, Error> {
+    let mut found = conn.prepare_cached(
+        "SELECT coalesce(g.gid, o.gid), coalesce(g.state, 0) FROM _ts_ops o LEFT JOIN _ts_groups g ON g.grp = o.grp \
+         WHERE o.gid IS NOT NULL ORDER BY o.grp",
+    )?;
+    let rows = found.query_map([], |row| Ok((log::read_gid(row, 0)?, log::read_state(row, 1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// When the oldest pending group was written.

@@ -1,5 +1,8 @@
 //! What tests may see of a store beyond what apps see.
 
+use turnstone_engine::oplog::GroupState;
+use turnstone_protocol::Gid;
+
 use crate::storage::{Database, Key};
 use crate::{Error, Store};
 
@@ -20,6 +23,10 @@ pub struct Standing {
     pub pending_groups: u64,
     /// Those of them that wait for a person.
     pub parked_groups: u64,
+    /// When the oldest of them was written, in milliseconds since 1970.
+    pub oldest_pending_at_ms: Option<u64>,
+    /// Refused changes that wait for a person.
+    pub dead_letters: u64,
 }
 
 /// The same facts as in the status, from one state of the file: for who asks after every step.
@@ -34,8 +41,18 @@ pub fn standing(store: &Store) -> Result<Standing, Error> {
             position: at.unwrap_or(0).cast_unsigned(),
             pending_groups: counts.pending_groups,
             parked_groups: counts.parked_groups,
+            oldest_pending_at_ms: counts.oldest_pending_at_ms,
+            dead_letters: counts.dead_letters,
         })
     })
+}
+
+/// Every group the file still holds, in local order, and where it stands.
+///
+/// # Errors
+/// A typed error of the file.
+pub fn groups(store: &Store) -> Result<Vec<(Gid, GroupState)>, Error> {
+    database(store).read(|reader| crate::sync::all_groups(reader.conn()))
 }
 
 /// The commit number this device has pulled to.

@@ -3,14 +3,19 @@
 mod end;
 mod now;
 mod quiet;
+mod shows;
+mod status;
 
 use std::collections::BTreeSet;
 
+use turnstone::testing::inspect;
 use turnstone_protocol::Gid;
 
-pub use now::{continuous, runs};
+pub use now::continuous;
 pub use quiet::conclude;
+pub use status::runs;
 
+use crate::model::WriteId;
 use crate::world::World;
 
 /// The groups of which a device has a dead letter.
@@ -21,7 +26,9 @@ fn dead(world: &World, at: usize) -> BTreeSet<Gid> {
     }
 }
 
-/// Whether a device holds something back.
-fn has_parked(world: &World, at: usize) -> bool {
-    !matches!(world.devices[at].with(turnstone::Store::status), Some(Ok(status)) if status.parked_groups == 0)
+/// The writes a device holds back, because they build on what was refused, in the order they were made.
+fn held_back(world: &World, at: usize) -> BTreeSet<WriteId> {
+    let Some(Ok(groups)) = world.devices[at].with(inspect::groups) else { return BTreeSet::new() };
+    let held = groups.into_iter().filter(|(_, state)| state.is_held_back());
+    held.filter_map(|(gid, _)| world.model.find(gid)).collect()
 }

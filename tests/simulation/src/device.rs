@@ -13,12 +13,12 @@ use turnstone::{
     WitnessError,
 };
 use turnstone_engine::oplog::Moment;
-use turnstone_protocol::Gid;
+use turnstone_protocol::{Gid, Incarnation};
 use turnstone_server::key::Key;
 use turnstone_vfs::{Disk, DiskImage};
 
 use crate::app;
-use crate::model::{ModelOp, Restored};
+use crate::model::{ModelOp, Restored, WriteId};
 use crate::network::{Link, Net};
 use crate::server::Server;
 use crate::template;
@@ -124,6 +124,12 @@ pub struct Device {
     pub unsure: Option<Attempt>,
     /// What must show until the server's word has arrived.
     pub expected: BTreeMap<(&'static str, String, &'static str), (Expected, Gid)>,
+    /// Its writes that the server had not decided when it was last asked.
+    pub undecided: Vec<WriteId>,
+    /// The incarnation it last sent something under.
+    pub incarnation: Option<Incarnation>,
+    /// Whether the pair was there when it was last looked at: nobody deletes it.
+    pub shows_pair: bool,
     /// The farthest position seen.
     pub position: u64,
     /// Another handle on the same file, which was there first.
@@ -142,6 +148,8 @@ pub struct Device {
     pub anchored_boot: Option<u64>,
     /// Its life and the steps of its disk when it was last looked at.
     pub looked_at: Option<(u64, u64)>,
+    /// How often it was looked at after its disk had changed.
+    pub looks: u64,
     /// The same, when everything in it was looked at.
     pub searched_at: Option<(u64, u64)>,
     /// Why it could not open, if it could not.
@@ -173,6 +181,9 @@ impl Device {
             runs: Vec::new(),
             unsure: None,
             expected: BTreeMap::new(),
+            undecided: Vec::new(),
+            incarnation: None,
+            shows_pair: false,
             position: 0,
             older: None,
             version: 1,
@@ -182,6 +193,7 @@ impl Device {
             anchored_boot: None,
             dated_ahead: false,
             looked_at: None,
+            looks: 0,
             searched_at: None,
             failed: None,
             entropy,
@@ -333,6 +345,18 @@ impl Device {
         let (Some(store), Some(runtime)) = (&self.store, &self.runtime) else { return };
         let store = store.clone();
         drop(runtime.spawn(async move { drop(store.sync_now().await) }));
+    }
+
+    /// Asks for a sync, and gives where its end will be told: whether all went well.
+    pub fn ask_sync_told(&self) -> Arc<Mutex<Option<bool>>> {
+        let told: Arc<Mutex<Option<bool>>> = Arc::default();
+        let (Some(store), Some(runtime)) = (&self.store, &self.runtime) else { return told };
+        let (store, tells) = (store.clone(), Arc::clone(&told));
+        drop(runtime.spawn(async move {
+            let went_well = store.sync_now().await.is_ok();
+            *tells.lock().unwrap_or_else(PoisonError::into_inner) = Some(went_well);
+        }));
+        told
     }
 
     /// Gives it time in the background.

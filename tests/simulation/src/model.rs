@@ -205,6 +205,11 @@ impl Model {
         self.by_gid.get(&gid).copied()
     }
 
+    /// Every key under which a write may be decided: its own, and those of what stands for it once it was held back.
+    pub fn keys(&self, write: WriteId) -> impl Iterator<Item = Gid> {
+        std::iter::successors(Some(self.groups[write].gid), |gid| Some(follow_up(*gid))).take(1 + FOLLOW_UPS)
+    }
+
     /// Whether `later` had seen `earlier`, which became commit `n`.
     pub fn saw(&self, later: WriteId, earlier: WriteId, n: u64) -> bool {
         let (after, before) = (&self.groups[later], &self.groups[earlier]);

@@ -47,7 +47,8 @@ pub struct ServerSetup {
 pub struct Server {
     /// Its disk.
     pub disk: Disk,
-    setup: ServerSetup,
+    /// How it is set up.
+    pub setup: ServerSetup,
     key: Key,
     service: Option<Service>,
     judge: RefCell<Option<Connection>>,

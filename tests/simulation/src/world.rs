@@ -284,7 +284,7 @@ impl World {
         self.bury(at);
         if self.devices[at].store.is_some() && !self.devices[at].suspended {
             crate::check::runs(self, at);
-            crate::check::continuous(self, at, self.looks_hard || self.steps % 32 == at as u64);
+            crate::check::continuous(self, at);
         }
     }
 

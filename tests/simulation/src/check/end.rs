@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use turnstone::Value;
 use turnstone_protocol::Gid;
 
 use super::now::pair;
-use super::{dead, has_parked};
+use super::{dead, held_back, shows};
 use crate::app;
-use crate::model::{History, RowKey, Rule, Shown};
+use crate::model::{History, RowKey, WriteId};
 use crate::reference::{self, Expected as Due};
 use crate::world::World;
 
@@ -44,8 +43,13 @@ pub(super) fn judge(world: &mut World) {
     let expected = reference::play(&world.model, &app::rules(), &history, &world.sent);
     letters(world, &history, &expected);
     ranks(world, &expected);
-    for at in (0..world.devices.len()).filter(|at| !has_parked(world, *at)).collect::<Vec<_>>() {
-        compare(world, at, &expected);
+    for at in 0..world.devices.len() {
+        let held = held_back(world, at);
+        if !held.is_empty() {
+            world.saw("write held back at the end");
+            grounds(world, at, &held);
+        }
+        shows::compare(world, at, &expected, &shows::touched(world, &held));
     }
     world.violations.extend(expected.violations);
     world.trace ^= u64::from_str_radix(server.hash.get(..16).unwrap_or("0"), 16).unwrap_or(0);
@@ -62,33 +66,6 @@ fn ranks(world: &mut World, expected: &Due) {
         if due != found {
             world.wrong("I-30", format!("behind {} {} stands {found:?}, it should be {due:?}", key.0, key.1));
         }
-    }
-}
-
-/// A device shows exactly the rows the reference asks for.
-fn compare(world: &mut World, at: usize, expected: &Due) {
-    let shown = rows(world, at);
-    let rules = app::rules();
-    for (key, row) in &expected.rows {
-        let (table, id) = key;
-        let Some(found) = shown.get(key) else {
-            world.wrong("I-09", format!("device {at}: {table} {id} is missing, it should be {row:?}"));
-            continue;
-        };
-        let version = world.devices[at].version;
-        let shows = |field: &str| app::has(version, field);
-        for (field, value) in row.iter().filter(|(field, value)| shows(field) && found.get(*field) != Some(*value)) {
-            let invariant = match rules[table.as_str()].fields[field.as_str()] {
-                Rule::Counter => "I-32",
-                Rule::Lww => "I-30",
-                Rule::Server | Rule::Client | Rule::Max | Rule::Min => "I-28",
-            };
-            let found = found.get(field);
-            world.wrong(invariant, format!("device {at}: {table} {id} {field} is {found:?}, it should be {value}"));
-        }
-    }
-    for (table, id) in shown.keys().filter(|key| !expected.rows.contains_key(*key)) {
-        world.wrong("I-36", format!("device {at}: {table} {id} is there, it should not be"));
     }
 }
 
@@ -122,6 +99,20 @@ fn letters(world: &mut World, history: &History, expected: &Due) {
     }
 }
 
+/// What is held back shares a row with something that was refused, or is held back itself and was written before (I-16).
+fn grounds(world: &mut World, at: usize, held: &BTreeSet<WriteId>) {
+    let refused: BTreeSet<WriteId> = dead(world, at).into_iter().filter_map(|gid| world.model.find(gid)).collect();
+    let mut rows: BTreeSet<RowKey> = shows::touched(world, &refused).into_keys().collect();
+    for write in held {
+        let mine: BTreeSet<RowKey> = shows::touched(world, &BTreeSet::from([*write])).into_keys().collect();
+        if rows.is_disjoint(&mine) {
+            let gid = world.model.groups[*write].gid;
+            world.wrong("I-16", format!("device {at} holds {gid} back, and nothing it builds on was refused"));
+        }
+        rows.extend(mine);
+    }
+}
+
 fn was_refused(history: &History, gid: Gid) -> bool {
     history.refused.iter().any(|refused| refused.gid == gid)
 }
@@ -144,7 +135,7 @@ fn stamps_rise(world: &mut World) {
 /// Each acknowledged group is accepted exactly once, or somewhere a person can read it.
 fn fates(world: &mut World, history: &History) {
     let letters: Vec<BTreeSet<Gid>> = (0..world.devices.len()).map(|at| dead(world, at)).collect();
-    let parked: Vec<bool> = (0..world.devices.len()).map(|at| has_parked(world, at)).collect();
+    let held: Vec<BTreeSet<WriteId>> = (0..world.devices.len()).map(|at| held_back(world, at)).collect();
     let mut accepted: BTreeMap<usize, usize> = BTreeMap::new();
     for commit in &history.commits {
         if let Some(write) = world.model.find(commit.gid) {
@@ -159,7 +150,7 @@ fn fates(world: &mut World, history: &History) {
         match accepted.get(&write) {
             Some(1) => {}
             Some(times) => wrong.push(("I-09", format!("a group of device {device} is in the log {times} times"))),
-            None if letters[device].contains(&write) || parked[device] => {}
+            None if letters[device].contains(&write) || held[device].contains(&write) => {}
             // What a backup provably destroyed is forgiven, nothing else.
             None if world.model.was_undone(write) => {}
             None if world.model.may_be_unheard(write) && was_refused(history, group.gid) => {}
@@ -172,29 +163,4 @@ fn fates(world: &mut World, history: &History) {
     if letters.iter().any(|letters| !letters.is_empty()) {
         world.saw("dead letters at the end");
     }
-}
-
-/// Everything a device shows.
-fn rows(world: &World, at: usize) -> BTreeMap<RowKey, Shown> {
-    let mut all = BTreeMap::new();
-    for (table, rule) in app::rules() {
-        let version = world.devices[at].version;
-        let fields: Vec<&str> = rule.fields.keys().copied().filter(|field| app::has(version, field)).collect();
-        let sql = format!("SELECT id, {} FROM {table}", fields.join(", "));
-        let Some(Ok(found)) = world.devices[at].with(|store| store.query(&sql, &[])) else { continue };
-        for row in found.rows {
-            let mut values = row.into_iter();
-            let Some(Value::Text(id)) = values.next() else { continue };
-            let shown = fields
-                .iter()
-                .zip(values)
-                .filter_map(|(field, value)| match value {
-                    Value::Int(value) => Some(((*field).to_owned(), value)),
-                    _ => None,
-                })
-                .collect();
-            all.insert((table.to_owned(), id), shown);
-        }
-    }
-    all
 }

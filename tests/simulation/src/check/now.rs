@@ -1,24 +1,29 @@
 //! What must hold after every step of a device.
 
 use std::collections::BTreeMap;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use turnstone::testing::inspect::{self, Standing};
-use turnstone::{Decision, RunOutcome, Store};
+use turnstone::{Decision, Store};
 use turnstone_engine::scheduler::Kind;
 use turnstone_protocol::Gid;
 
-use super::{dead, has_parked};
-use crate::device::{Expected, Run};
+use super::{dead, shows, status};
+use crate::device::Expected;
+use crate::model::{Meaning, ModelOp};
 use crate::world::World;
 
+/// Every so many looks at a device, everything in it is looked at.
+const DEEP_EVERY: u64 = 12;
+
 /// Looks at a device that just did something.
-pub fn continuous(world: &mut World, at: usize, deep: bool) {
+pub fn continuous(world: &mut World, at: usize) {
     // While its disk is as it was when it was last looked at, so is what it shows.
     let on_disk = Some((world.devices[at].lives, world.devices[at].disk.steps()));
     let device = &mut world.devices[at];
-    let deep = deep && device.searched_at != on_disk;
+    device.looks += u64::from(device.looked_at != on_disk);
+    let deep =
+        (world.looks_hard || device.looks % DEEP_EVERY == at as u64 % DEEP_EVERY) && device.searched_at != on_disk;
     if device.looked_at == on_disk && !deep {
         return;
     }
@@ -36,13 +41,16 @@ pub fn continuous(world: &mut World, at: usize, deep: bool) {
     pair(world, at);
     expected(world, at, position);
     wakes(world, at, standing);
+    status::shape(world, at, standing);
     if deep {
         world.devices[at].searched_at = on_disk;
         for fault in world.faults_of(at) {
             world.wrong("I-03", format!("device {at}: {fault}"));
         }
-        status(world, at, standing);
+        world.saw("everything in a device was looked at");
+        status::counts(world, at, standing);
         base(world, at, position);
+        shows::of_its_position(world, at, position);
     }
 }
 
@@ -56,34 +64,6 @@ fn wakes(world: &mut World, at: usize, standing: Standing) {
     let Some(next) = device.with(Store::next_wake) else { return };
     if !matches!(next.decision, Decision::Now { .. }) && !next.wish.is_some_and(|wish| wish.kind == Kind::SmallPush) {
         world.wrong("I-18", format!("device {at}: {standing:?}, groups are to be sent and nothing will: {next:?}"));
-    }
-}
-
-/// Time that the system gave is over when it is over (I-50), and "done" is said only of what is done.
-pub fn runs(world: &mut World, at: usize) {
-    let now_ms = world.now_ms;
-    let (over, open): (Vec<Run>, Vec<Run>) = std::mem::take(&mut world.devices[at].runs)
-        .into_iter()
-        .partition(|run| run.told.lock().unwrap_or_else(PoisonError::into_inner).is_some());
-    world.devices[at].runs = open;
-    if let Some(late) = world.devices[at].runs.iter().map(|run| run.until_ms).find(|until_ms| *until_ms < now_ms) {
-        world.devices[at].runs.clear();
-        world.wrong("I-50", format!("device {at} still runs {} ms after its time", now_ms - late));
-    }
-    for run in over {
-        let outcome = *run.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if outcome != Some(RunOutcome::Done) {
-            world.saw("time in the background was over before everything was done");
-            continue;
-        }
-        world.saw("everything was done in the background");
-        let mine = |write: &usize| world.model.groups[*write].device == at && !world.model.was_undone(*write);
-        if let Some(write) = (0..run.groups).rev().find(mine)
-            && !has_parked(world, at)
-            && world.server.decided_at(world.model.groups[write].gid).is_none()
-        {
-            world.wrong("I-64", format!("device {at} says that everything is synced, and a write before that is not"));
-        }
     }
 }
 
@@ -102,22 +82,6 @@ fn base(world: &mut World, at: usize, position: u64) {
     }
 }
 
-/// A device that says nothing is pending has heard of its last write (I-64).
-fn status(world: &mut World, at: usize, standing: Standing) {
-    if standing.pending_groups > 0 || world.devices[at].unsure.is_some() {
-        return;
-    }
-    let model = &world.model;
-    let last = (0..model.groups.len()).rev().find(|w| model.groups[*w].device == at && !model.was_undone(*w));
-    if let Some(gid) = last.map(|w| model.groups[w].gid)
-        // A server that has just died says nothing.
-        && world.server.is_up()
-        && world.server.decided_at(gid).is_none()
-    {
-        world.wrong("I-64", format!("device {at} says nothing is pending, and nobody decided {gid}"));
-    }
-}
-
 /// Two rows that are always written in one group are equal at every read (I-05).
 pub(super) fn pair(world: &mut World, at: usize) {
     let read = world.devices[at].with(|store| {
@@ -126,6 +90,10 @@ pub(super) fn pair(world: &mut World, at: usize) {
     let Some(Ok(rows)) = read else { return };
     let rows: Vec<(String, i64)> = rows;
     let whole = match rows.as_slice() {
+        // Nobody deletes it.
+        [] if world.devices[at].shows_pair => {
+            return world.wrong("I-08", format!("device {at} no longer shows the pair"));
+        }
         [] => true,
         [left, right] => left.1 == right.1,
         _ => false,
@@ -133,6 +101,7 @@ pub(super) fn pair(world: &mut World, at: usize) {
     if !whole {
         world.wrong("I-05", format!("device {at} shows half a group: {rows:?}"));
     }
+    world.devices[at].shows_pair = !rows.is_empty();
 }
 
 /// A pending write always shows (I-08, rule 4).
@@ -156,11 +125,15 @@ fn expected(world: &mut World, at: usize, position: u64) {
         };
         let shown = row.as_ref().map(|row| row.int(field));
         let holds = match what {
-            Expected::Value(value) => shown.is_none_or(|shown| shown == Some(value)),
+            Expected::Value(value) => shown == Some(Some(value)),
             Expected::Gone => shown.is_none(),
         };
         if holds {
             left.insert((table, id, field), (what, gid));
+        } else if shown.is_none() && what != Expected::Gone {
+            if !may_be_gone(world, at, (table, &id), position) {
+                world.wrong("I-08", format!("device {at}: {table} {id} is gone, {field} should show {what:?}"));
+            }
         } else if !is_settled(world, at, gid, position) {
             let shown = format!("{shown:?}");
             world.wrong("I-08", format!("device {at}: {table} {id} {field} shows {shown}, pending is {what:?}"));
@@ -172,4 +145,21 @@ fn expected(world: &mut World, at: usize, position: u64) {
 /// Whether the server's word on a group has arrived.
 fn is_settled(world: &World, at: usize, gid: Gid, position: u64) -> bool {
     world.server.decided_at(gid).is_some_and(|commit| commit <= position) || dead(world, at).contains(&gid)
+}
+
+/// Whether a row that a device wrote in may have vanished from it: somebody's delete of it has arrived, or something
+/// the device wrote in it was refused: its create, as a rule, and what builds on that shows no more than that.
+fn may_be_gone(world: &World, at: usize, row: (&str, &str), position: u64) -> bool {
+    // A write of unknown fate may be that delete.
+    if !world.server.is_up() || world.devices.iter().any(|device| device.unsure.is_some()) {
+        return true;
+    }
+    let is_of_row = |op: &&ModelOp| (op.table, op.id.as_str()) == row;
+    let groups = &world.model.groups;
+    let deletes = |write: &usize| groups[*write].ops.iter().filter(is_of_row).any(|op| op.meaning == Meaning::Delete);
+    let arrived = |gid| world.server.decided_at(gid).is_some_and(|commit| commit <= position);
+    let deleted = (0..groups.len()).filter(deletes).any(|write| world.model.keys(write).any(arrived));
+    let writes =
+        |gid: &Gid| world.model.find(*gid).is_some_and(|write| groups[write].ops.iter().any(|op| is_of_row(&op)));
+    deleted || dead(world, at).iter().any(writes)
 }

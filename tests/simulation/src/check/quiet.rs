@@ -1,12 +1,18 @@
-//! Once faults are over everything comes to an end by itself.
+//! Once faults are over everything comes to an end by itself (I-18).
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::end::judge;
 use crate::device::Device;
+use crate::network::PATIENCE_MS;
 use crate::world::World;
 
-/// How long the world may take to become quiet once its faults are over, in virtual milliseconds: a wait of 60 s, a
-/// request that is lost at its start, and looking for news.
-const QUIET_MS: u64 = 200_000;
+/// How long a device may take to send what it has, in virtual milliseconds: the longest wait after a failure, for a
+/// device whose request was lost just before faults ended, with some room for its batches.
+const DRAIN_MS: u64 = 60_000 + PATIENCE_MS + 5_000;
+
+/// How long a sync that somebody waits for may take on a good network, in virtual milliseconds.
+const SYNC_MS: u64 = 2_000;
 
 /// Ends all faults, waits until the world is quiet, and judges it.
 pub fn conclude(world: &mut World) {
@@ -14,10 +20,31 @@ pub fn conclude(world: &mut World) {
     if !world.violations.is_empty() {
         return;
     }
-    if !world.polls {
-        drain(world);
+    // Nobody writes, and nobody is asked.
+    if !come_to(world, |_| false, sent_by_itself) {
+        return world.wrong("I-18", "a device that syncs by itself keeps what it has to send");
     }
-    let deadline_ms = world.now_ms + QUIET_MS;
+    let polls = world.polls;
+    if !come_to(world, |device| !device.setup.auto || !polls, is_quiet) {
+        return stuck(world);
+    }
+    if !world.violations.is_empty() {
+        return;
+    }
+    if world.ask_after_writes() {
+        world.saw("apps asked after their writes at the end");
+    }
+    syncs_promptly(world);
+    // What one sends last the others hear when they are asked again.
+    if !world.violations.is_empty() || (!is_quiet(world) && !syncs_promptly(world)) {
+        return;
+    }
+    if is_quiet(world) { judge(world) } else { stuck(world) }
+}
+
+/// Lets packets arrive and time pass until something holds. False: it still does not.
+fn come_to(world: &mut World, is_asked: impl Fn(&Device) -> bool, holds: impl Fn(&World) -> bool) -> bool {
+    let deadline_ms = world.now_ms + DRAIN_MS;
     let mut next_ask_ms = 0;
     let mut moved = true;
     loop {
@@ -25,64 +52,61 @@ pub fn conclude(world: &mut World) {
             world.deliver(0);
             moved = true;
         }
-        // Only an answer that arrived can make the world quiet.
-        if !world.violations.is_empty() || (moved && is_quiet(world)) {
-            break;
+        // Only an answer that arrived can make it hold.
+        if !world.violations.is_empty() || (moved && holds(world)) {
+            return true;
         }
         moved = false;
         if world.now_ms >= deadline_ms {
-            stuck(world);
-            break;
+            return false;
         }
         if world.now_ms >= next_ask_ms {
             next_ask_ms = world.now_ms + 5_000;
-            let polls = world.polls;
-            for device in world.devices.iter().filter(|device| !device.setup.auto || !polls) {
-                device.ask_sync();
-            }
+            world.devices.iter().filter(|device| is_asked(device)).for_each(Device::ask_sync);
         }
         world.wait(500);
     }
-    if world.violations.is_empty() {
-        judge(world);
-    }
 }
 
-/// Devices that sync by themselves send what they have without being asked and without looking for news (I-18).
-fn drain(world: &mut World) {
-    let deadline_ms = world.now_ms + QUIET_MS;
-    let is_through = |device: &Device| {
-        let status = device.with(turnstone::Store::status);
-        !device.setup.auto || matches!(&status, Some(Ok(status)) if status.pending_groups == status.parked_groups)
-    };
-    loop {
+/// On a good network a sync ends soon, and well.
+fn syncs_promptly(world: &mut World) -> bool {
+    let deadline_ms = world.now_ms + SYNC_MS;
+    let told: Vec<_> = world.devices.iter().map(Device::ask_sync_told).collect();
+    let outcome = |told: &Arc<Mutex<Option<bool>>>| *told.lock().unwrap_or_else(PoisonError::into_inner);
+    while told.iter().any(|told| outcome(told).is_none()) && world.now_ms < deadline_ms && world.violations.is_empty() {
         while !world.net.is_empty() && world.violations.is_empty() {
             world.deliver(0);
         }
-        if !world.violations.is_empty() || world.devices.iter().all(is_through) {
-            return;
-        }
-        if world.now_ms >= deadline_ms {
-            return world.wrong("I-18", "a device that syncs by itself keeps what it has to send");
-        }
-        world.wait(1_000);
+        world.wait(100);
     }
+    for (at, told) in told.iter().enumerate() {
+        if outcome(told) != Some(true) {
+            let what = format!("device {at}: a sync on a good network came to {:?} within {SYNC_MS} ms", outcome(told));
+            world.wrong("I-18", what);
+        }
+    }
+    world.violations.is_empty()
+}
+
+fn is_drained(device: &Device) -> bool {
+    let status = device.with(turnstone::Store::status);
+    matches!(&status, Some(Ok(status)) if status.pending_groups == status.parked_groups)
+}
+
+fn sent_by_itself(world: &World) -> bool {
+    world.devices.iter().all(|device| !device.setup.auto || is_drained(device))
+}
+
+fn is_quiet(world: &World) -> bool {
+    let head = head(world);
+    world.devices.iter().all(|device| is_drained(device) && device.pulled_to() == Some(head))
 }
 
 fn head(world: &World) -> u64 {
     world.server.head().unwrap_or(u64::MAX)
 }
 
-fn is_quiet(world: &World) -> bool {
-    let head = head(world);
-    world.devices.iter().all(|device| {
-        let status = device.with(turnstone::Store::status);
-        let drained = matches!(&status, Some(Ok(status)) if status.pending_groups == status.parked_groups);
-        drained && device.pulled_to() == Some(head)
-    })
-}
-
-/// Liveness (I-18).
+/// Says who is not through.
 fn stuck(world: &mut World) {
     let head = head(world);
     for at in 0..world.devices.len() {

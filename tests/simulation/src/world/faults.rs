@@ -136,6 +136,7 @@ impl World {
         device.kill(None, now_ms);
         device.disk.restore(&image);
         device.expected.clear();
+        device.shows_pair = false;
         (device.position, device.anchored_boot) = (0, None);
         let line = self.model.line(at) + 1;
         let known = Restored { at: self.model.groups.len(), ..known };
@@ -170,13 +171,21 @@ impl World {
             self.devices[at].drop_older();
             self.devices[at].with(|store| store.set_conditions(Conditions::default()));
             self.let_in(at);
-            if let Some(attempt) = self.devices[at].unsure.take() {
-                self.attempt(at, attempt);
-                if self.devices[at].unsure.is_some() {
-                    self.wrong("I-06", format!("device {at}: a write fails although nothing is wrong any more"));
-                }
+        }
+    }
+
+    /// Every app finds out about the write it does not know the fate of. Says whether there was one.
+    pub fn ask_after_writes(&mut self) -> bool {
+        let mut any = false;
+        for at in 0..self.devices.len() {
+            let Some(attempt) = self.devices[at].unsure.take() else { continue };
+            any = true;
+            self.attempt(at, attempt);
+            if self.devices[at].unsure.is_some() {
+                self.wrong("I-06", format!("device {at}: a write fails although nothing is wrong any more"));
             }
         }
+        any
     }
 }
 

@@ -4,19 +4,22 @@ use std::sync::atomic::Ordering;
 
 use serde_json::value::RawValue;
 use turnstone::transport::{Request, Response};
-use turnstone_protocol::Gid;
+use turnstone_protocol::{Gid, Incarnation};
 
 use super::World;
 use crate::server::expand;
 
 impl World {
     /// What was sealed is frozen: a group comes with the same clock and the same ops for ever (rule 12).
-    pub(super) fn read_push(&mut self, request: &Request) {
+    pub(super) fn read_push(&mut self, device: usize, request: &Request) {
         if request.path != "/sync/v1/push" {
             return;
         }
         let Ok(body) = expand(request) else { return };
         let Ok(push) = serde_json::from_slice::<PushBody<'_>>(&body) else { return };
+        if self.devices[device].incarnation.replace(push.incarnation).is_some_and(|before| before != push.incarnation) {
+            self.saw("new incarnation");
+        }
         for group in push.groups {
             let (Some(gid), Some(hlc), Some(ops)) = (group.gid, group.hlc, group.ops) else { continue };
             let Ok(hlc) = u64::from_str_radix(hlc, 16) else { continue };
@@ -57,7 +60,7 @@ impl World {
         }
         self.answered_head = head;
         if response.status == 200 {
-            return;
+            return self.read_verdicts(&response.body);
         }
         self.saw("request refused");
         #[derive(serde::Deserialize)]
@@ -81,10 +84,26 @@ impl World {
             self.wrong("I-12", format!("the server answered {code}"));
         }
     }
+
+    /// Counts what is rare in a good answer.
+    fn read_verdicts(&mut self, body: &[u8]) {
+        let Ok(text) = std::str::from_utf8(body) else { return };
+        // Answers are many, and most are not worth a search: their list of verdicts is empty, their pages are wide.
+        let has_verdicts = text.get(..80).is_some_and(|start| start.contains("\"verdicts\":[{"));
+        for (word, what) in [("\"blocked\"", "group blocked"), ("\"schema_behind\"", "server's schema behind")] {
+            if has_verdicts && text.contains(word) {
+                self.saw(what);
+            }
+        }
+        if self.server.setup.page_rows_max < 3 && text.contains("\"part\":") {
+            self.saw("group in parts");
+        }
+    }
 }
 
 #[derive(serde::Deserialize)]
 struct PushBody<'a> {
+    incarnation: Incarnation,
     #[serde(borrow)]
     groups: Vec<GroupBody<'a>>,
 }

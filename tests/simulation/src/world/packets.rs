@@ -33,7 +33,7 @@ impl World {
                 if reply.as_ref().is_none_or(tokio::sync::oneshot::Sender::is_closed) {
                     self.saw("request arrived that nobody waits for");
                 }
-                self.read_push(&request);
+                self.read_push(device, &request);
                 if let Some(clock_ms) = self.clock_at_death.take()
                     && self.server.start()
                 {

@@ -184,6 +184,7 @@ impl World {
         if ops.is_empty() {
             return self.wrong("I-03", format!("device {at}: a write that changed nothing made a group"));
         }
-        self.model.acknowledge(ModelGroup { device: at, gid, ops, position, line, at_ms });
+        let write = self.model.acknowledge(ModelGroup { device: at, gid, ops, position, line, at_ms });
+        self.devices[at].undecided.push(write);
     }
 }
