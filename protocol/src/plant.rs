@@ -59,6 +59,10 @@ bugs! {
     CounterOverwrites: "an amount replaces a count its writer had not seen",
     AsSentWrong: "a field that lost is told as if it had won",
     LostNotKept: "what lost to a delete becomes no dead letter",
+    PoisonNotIsolated: "the first group of a refused batch is taken for the one to blame",
+    PoisonLeavesHole: "a group that is set aside does not use up its seq",
+    RetryAsItWas: "a dead letter is sent again on the base it was refused on",
+    RetryReplacesNothing: "a dead letter that is sent again does not say what it takes the place of",
 }
 
 /// Whether any bug can be planted in this build.

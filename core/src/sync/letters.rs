@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, Row as SqlRow, params};
 use serde::{Deserialize, Serialize};
 use turnstone_engine::oplog::GroupState;
+use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::{Code, Gid, Op, OpKind};
 
 use super::log::{self, Head};
@@ -145,10 +146,13 @@ pub(crate) fn retry_dead_letter(
         park::let_go(sys, &first)?;
     }
     // What was held back just now is off the rows: this is what the letter is based on.
-    let Some(ops) = again::rebased(sys, letter.ops.clone())? else { return Ok(Err(RetryRefused::RowGone)) };
+    let Some(mut ops) = again::rebased(sys, letter.ops.clone())? else { return Ok(Err(RetryRefused::RowGone)) };
+    if plant::on(Bug::RetryAsItWas) {
+        ops.clone_from(&letter.ops);
+    }
     let parked = park::parked_on(sys, &letter.ops)?;
     let before = log::newest(sys)?;
-    again::append(sys, gid, replaces, &ops)?;
+    again::append(sys, gid, replaces.filter(|_| !plant::on(Bug::RetryReplacesNothing)), &ops)?;
     for parked in parked {
         follow(sys, &parked, before, next_gid())?;
     }

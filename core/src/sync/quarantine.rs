@@ -1,6 +1,7 @@
 //! Setting a group aside that must not be sent as it is: too large for this server, or a poison.
 
 use turnstone_engine::oplog::{GroupState, Moment};
+use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::{Code, Gid};
 
 use super::letters::Refusal;
@@ -15,6 +16,7 @@ pub(crate) fn quarantine(sys: &mut SystemTx<'_>, gid: Gid, code: &Code, now: Mom
     let Some(head) = log::head_by_gid(sys, gid)? else { return Ok(false) };
     let to = match head.state {
         GroupState::New | GroupState::Parked => GroupState::Dead,
+        GroupState::Sent if plant::on(Bug::PoisonLeavesHole) => GroupState::Dead,
         GroupState::Sent | GroupState::Unheard => GroupState::Voiding,
         GroupState::Decided | GroupState::Gone | GroupState::Dead | GroupState::Voiding | GroupState::Held => {
             return Ok(false);

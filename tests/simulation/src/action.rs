@@ -52,16 +52,24 @@ pub enum Action {
     CrashServerAt { step: u8, power: bool },
     /// A device's wall clock jumps.
     Clock { device: u8, ms: i64 },
+    /// A device's wall clock goes wrong from now on: so many of its milliseconds pass in a second. None: it stands still.
+    ClockRate { device: u8, per_mille: u16 },
     /// A device's disk fills or is freed.
     Disk { device: u8, full: bool },
     /// One storage call of a device fails.
     DiskError { device: u8, step: u8 },
     /// A device loses its network, or gets it back.
     Partition { device: u8, cut: bool },
+    /// What a device sends vanishes, or what is sent to it, or both, also what is under way; or nothing does any more.
+    Hole { device: u8, up: bool, down: bool },
     /// The tokens a device holds expire.
     ExpireToken { device: u8 },
-    /// The server refuses work for a while.
-    Overload { ms: u32 },
+    /// The server refuses work for a while: it cannot, or there were too many requests.
+    Overload {
+        ms: u32,
+        #[serde(default)]
+        too_many: bool,
+    },
     /// Somebody copies a device's files.
     Backup { device: u8 },
     /// A device's files become what they were when they were copied.
@@ -94,6 +102,10 @@ pub enum Action {
     Upgrade { device: u8 },
     /// The server does.
     UpgradeServer,
+    /// What stands before the server chokes on the next group a device writes, and on all that is sent with it.
+    Poison { device: u8, kind: u8 },
+    /// It swallows what it choked on.
+    Heal,
 }
 
 /// How many devices may come to be from the files of others.
@@ -149,7 +161,7 @@ fn fault(rng: &mut fastrand::Rng, swarm: &Swarm, device: u8) -> Option<Action> {
         (swarm.disk_error, Action::DiskError { device, step: rng.u8(..) }),
         (swarm.partition, Action::Partition { device, cut: rng.bool() }),
         (swarm.expire_token, Action::ExpireToken { device }),
-        (swarm.overload, Action::Overload { ms: rng.u32(..20_000) }),
+        (swarm.overload, Action::Overload { ms: rng.u32(..20_000), too_many: rng.bool() }),
         (swarm.restore, if rng.bool() { Action::Backup { device } } else { Action::Restore { device } }),
         (swarm.neighbour, Action::Neighbour),
         (swarm.suspend, Action::Suspend { device }),
@@ -161,6 +173,9 @@ fn fault(rng: &mut fastrand::Rng, swarm: &Swarm, device: u8) -> Option<Action> {
         (swarm.second_handle, Action::SecondHandle { device, value: rng.i64(10..1_000_000) }),
         (swarm.clones, Action::Clone { device }),
         (swarm.upgrade, if rng.u8(..3) == 0 { Action::UpgradeServer } else { Action::Upgrade { device } }),
+        (swarm.poison, if rng.u8(..6) == 0 { Action::Heal } else { Action::Poison { device, kind: rng.u8(..) } }),
+        (swarm.hole, Action::Hole { device, up: rng.bool(), down: rng.bool() }),
+        (swarm.clock_rate, Action::ClockRate { device, per_mille: clock_rate(rng) }),
     ];
     // One draw decides, so that adding a class changes no other class's rate.
     let mut dice = rng.u16(..1_000);
@@ -186,6 +201,15 @@ fn server_disk(rng: &mut fastrand::Rng) -> Action {
     match rng.u8(..3) {
         0 => Action::ServerDisk { full: rng.bool() },
         _ => Action::ServerDiskError { step: rng.u8(..) },
+    }
+}
+
+/// It stands still, is wrong as oscillators are, or as broken ones.
+fn clock_rate(rng: &mut fastrand::Rng) -> u16 {
+    match rng.u8(..4) {
+        0 => 0,
+        1 => rng.u16(990..=1_010),
+        _ => rng.u16(..4_000),
     }
 }
 

@@ -1,8 +1,8 @@
 //! A device of a world: the real store with its real driver, on a disk, a clock and a thread that the world holds.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
@@ -18,6 +18,8 @@ use turnstone_server::key::Key;
 use turnstone_vfs::{Disk, DiskImage};
 
 use crate::app;
+use crate::clock::WallClock;
+use crate::front::Poison;
 use crate::model::{ModelOp, Restored, WriteId};
 use crate::network::{Link, Net};
 use crate::server::Server;
@@ -48,12 +50,19 @@ pub struct DeviceSetup {
 
 /// What the device's clocks read; shared with the store.
 pub struct DeviceTime {
-    /// How wrong the wall clock is.
-    pub skew_ms: AtomicI64,
+    /// The wall clock.
+    pub wall: Mutex<WallClock>,
     /// Which boot this is.
     pub boot: AtomicU64,
     /// When it booted, in world time.
     pub booted_ms: AtomicU64,
+}
+
+impl DeviceTime {
+    /// The wall clock, to read or to meddle with.
+    pub fn wall(&self) -> MutexGuard<'_, WallClock> {
+        self.wall.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A write whose fate the app does not know.
@@ -120,6 +129,8 @@ pub struct Device {
     pub suspended: bool,
     /// Runs in the background, of this life.
     pub runs: Vec<Run>,
+    /// Its next group is one on which the server chokes.
+    pub writes_poison: Option<Poison>,
     /// The write under way when the process died or the disk failed.
     pub unsure: Option<Attempt>,
     /// What must show until the server's word has arrived.
@@ -162,7 +173,7 @@ pub struct Device {
 impl Device {
     /// Makes a device that is switched off.
     pub fn new(setup: DeviceSetup, disk: Disk, net: &Net, key: Key) -> Self {
-        let time = DeviceTime { skew_ms: AtomicI64::new(0), boot: AtomicU64::new(1), booted_ms: AtomicU64::new(0) };
+        let time = DeviceTime { wall: Mutex::default(), boot: AtomicU64::new(1), booted_ms: AtomicU64::new(0) };
         let entropy = Entropy::seeded(setup.seed);
         Self {
             setup,
@@ -179,6 +190,7 @@ impl Device {
             crash_power: false,
             suspended: false,
             runs: Vec::new(),
+            writes_poison: None,
             unsure: None,
             expected: BTreeMap::new(),
             undecided: Vec::new(),
@@ -293,7 +305,7 @@ impl Device {
             let now_ms = clock_ms();
             let boot = time.boot.load(Ordering::Relaxed);
             Moment {
-                wall_ms: now_ms.saturating_add_signed(time.skew_ms.load(Ordering::Relaxed)),
+                wall_ms: time.wall().reads(now_ms),
                 boot_id: u128::from(boot).to_be_bytes(),
                 boot_ms: now_ms.saturating_sub(EPOCH_MS + time.booted_ms.load(Ordering::Relaxed)),
             }

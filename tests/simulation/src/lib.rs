@@ -9,8 +9,10 @@ pub mod app;
 #[cfg(feature = "planted-bugs")]
 pub mod calibrate;
 pub mod check;
+pub mod clock;
 pub mod counters;
 pub mod device;
+pub mod front;
 pub mod model;
 pub mod network;
 pub mod reference;

@@ -1,5 +1,6 @@
 //! What is between devices and server: packets that somebody else decides about.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub enum Packet {
         request: Request,
         /// Who waits for the answer.
         reply: Option<Reply>,
+        /// Whether all of it arrives.
+        whole: bool,
     },
     /// Back to the device.
     Down {
@@ -52,6 +55,17 @@ pub struct Network {
     pub lost: Vec<Reply>,
     /// Which devices have no network: new requests fail at once.
     pub cut: Vec<bool>,
+    /// What swallows packets of a device, those under way too, and tells nobody.
+    pub holes: BTreeMap<usize, Hole>,
+}
+
+/// Which way packets vanish.
+#[derive(Debug, Clone, Copy)]
+pub struct Hole {
+    /// Requests.
+    pub up: bool,
+    /// Answers.
+    pub down: bool,
 }
 
 /// The network, shared with the transports.
@@ -72,6 +86,15 @@ impl Net {
     /// How many packets are under way.
     pub fn len(&self) -> usize {
         self.get().packets.len()
+    }
+
+    /// Whether a packet vanishes now, wherever it is under way.
+    pub fn swallows(&self, packet: &Packet) -> bool {
+        let network = self.get();
+        network.holes.get(&packet.device()).is_some_and(|hole| match packet {
+            Packet::Up { .. } => hole.up,
+            Packet::Down { .. } => hole.down,
+        })
     }
 
     /// Takes a packet out.
@@ -106,7 +129,7 @@ impl Transport for Link {
                 return Err(TransportError::Offline);
             }
             let (reply, answer) = oneshot::channel();
-            net.put(Packet::Up { device, request, reply: Some(reply) });
+            net.put(Packet::Up { device, request, reply: Some(reply), whole: true });
             match tokio::time::timeout(Duration::from_millis(PATIENCE_MS), answer).await {
                 Ok(Ok(result)) => result,
                 Ok(Err(_)) => Err(TransportError::Broken),

@@ -19,6 +19,7 @@ use turnstone_server::token;
 use turnstone_vfs::Disk;
 
 use crate::app;
+use crate::front::Front;
 use crate::model::{Commit, History, Rank, Ranks, Refused, RowKey};
 
 /// The low 40 bits of a log key are the commit number.
@@ -52,14 +53,14 @@ pub struct Server {
     key: Key,
     service: Option<Service>,
     judge: RefCell<Option<Connection>>,
-    /// Answers 503 until then.
-    pub overloaded_until_ms: u64,
     /// What another tenant wrote.
     neighbours: u64,
     /// Tokens of a device with a lower number are refused.
     pub token_floor: BTreeMap<usize, u64>,
     /// Devices that it takes no token of; true: it takes them and allows nothing.
     pub shut_out: BTreeMap<usize, bool>,
+    /// What stands before it.
+    pub front: Front,
     /// The version of its schema.
     pub version: u32,
     /// Why it could not start, if it could not.
@@ -75,10 +76,10 @@ impl Server {
             key: Self::test_key(),
             service: None,
             judge: RefCell::default(),
-            overloaded_until_ms: 0,
             neighbours: 0,
             token_floor: BTreeMap::new(),
             shut_out: BTreeMap::new(),
+            front: Front::default(),
             version: 1,
             failed: None,
         }
@@ -185,6 +186,9 @@ impl Server {
 
     /// Handles a request; none: it died, nobody knows at which step.
     pub fn handle(&mut self, device: usize, request: &Request, now_ms: u64) -> Option<Response> {
+        if let Some(refused) = self.front.refuses(request) {
+            return Some(refused);
+        }
         if !self.start() {
             return None;
         }
@@ -196,11 +200,7 @@ impl Server {
     }
 
     fn answer(&self, device: usize, request: &Request, now_ms: u64) -> Result<Response, Problem> {
-        if now_ms < self.overloaded_until_ms {
-            let mut problem = Problem::new(Code::Unavailable, "The server is busy.");
-            problem.retry_after_ms = Some((self.overloaded_until_ms - now_ms).div_ceil(1000) * 1000);
-            return Err(problem);
-        }
+        self.front.is_overloaded(now_ms)?;
         let who = self.authorise(device, request, now_ms)?;
         let service = self.service.as_ref().ok_or_else(|| Problem::new(Code::Unavailable, "It is down."))?;
         let malformed = |_| Problem::new(Code::Malformed, "The body is not the documented JSON.");
@@ -377,7 +377,7 @@ pub fn expand(request: &Request) -> Result<Vec<u8>, Problem> {
     }
 }
 
-fn refusal(problem: &Problem) -> Response {
+pub(crate) fn refusal(problem: &Problem) -> Response {
     let mut headers = vec![("content-type".to_owned(), "application/problem+json".to_owned())];
     headers.extend(problem.retry_after_ms.map(|ms| ("retry-after".to_owned(), ms.div_ceil(1000).to_string())));
     Response { status: problem.status, headers, body: serde_json::to_vec(problem).unwrap_or_default().into() }

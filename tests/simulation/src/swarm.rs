@@ -94,6 +94,18 @@ pub struct Swarm {
     /// Apps, and the server, that come back with a newer schema.
     #[serde(default)]
     pub upgrade: u16,
+    /// Groups on which the server chokes.
+    #[serde(default)]
+    pub poison: u16,
+    /// Whether it chokes on them for ever.
+    #[serde(default)]
+    pub poison_stays: bool,
+    /// Networks that swallow packets.
+    #[serde(default)]
+    pub hole: u16,
+    /// Wall clocks that run slow or fast, or stand still.
+    #[serde(default)]
+    pub clock_rate: u16,
 }
 
 impl Swarm {
@@ -138,8 +150,12 @@ impl Swarm {
             second_handle: 0,
             clones: 0,
             upgrade: 0,
+            poison: 0,
+            poison_stays: false,
+            hole: 0,
+            clock_rate: 0,
         };
-        swarm.devices = rng.u8(3..=6);
+        swarm.devices = rng.u8(3..=8);
         swarm.equal_values = rng.u8(0..=80);
         swarm.forgets = rng.bool();
         swarm.refusals = rng.bool();
@@ -164,6 +180,10 @@ impl Swarm {
         swarm.second_handle = rate(10);
         swarm.clones = rate(10);
         swarm.upgrade = rate(15);
+        swarm.poison = rate(15);
+        swarm.hole = rate(20);
+        swarm.clock_rate = rate(15);
+        swarm.poison_stays = rng.u8(..3) == 0;
         swarm
     }
 
@@ -206,6 +226,10 @@ impl Swarm {
             second_handle: 0,
             clones: 0,
             upgrade: 0,
+            poison: 0,
+            poison_stays: false,
+            hole: 0,
+            clock_rate: 0,
         }
     }
 }

@@ -4,10 +4,11 @@ mod changes;
 mod faults;
 mod overheard;
 mod packets;
+mod poison;
 mod system;
 mod writes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
 use turnstone::testing::inspect;
@@ -16,7 +17,7 @@ use turnstone_vfs::{Disk, Mount};
 
 use crate::action::{Action, clock_jump};
 use crate::app;
-use crate::device::{Device, DeviceSetup, Outside};
+use crate::device::{Device, DeviceSetup, EPOCH_MS, Outside};
 use crate::model::{History, Model, Violation};
 use crate::network::Net;
 use crate::server::{Server, ServerSetup};
@@ -60,6 +61,10 @@ pub struct World {
     /// The clock each group was sent with, and a hash of the rest of its body.
     pub sent: BTreeMap<Gid, u64>,
     bodies: BTreeMap<Gid, u64>,
+    /// The groups the server choked on, or would have.
+    pub poisoned: BTreeSet<Gid>,
+    /// Whether it does so for ever.
+    pub poison_stays: bool,
     /// What did not hold.
     pub violations: Vec<Violation>,
     /// How often each kind of thing happened.
@@ -138,7 +143,7 @@ impl World {
                     device.witness = Some(Outside::default());
                 }
                 if swarm.clock > 0 && rng.bool() {
-                    device.time.skew_ms.store(clock_jump(&mut rng), Ordering::Relaxed);
+                    device.time.wall().jump(EPOCH_MS, clock_jump(&mut rng));
                 }
                 device
             })
@@ -153,6 +158,8 @@ impl World {
             sent: BTreeMap::new(),
             bodies: BTreeMap::new(),
             answered_head: 0,
+            poisoned: BTreeSet::new(),
+            poison_stays: swarm.poison_stays,
             violations: Vec::new(),
             counters: BTreeMap::new(),
             trace: seed,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use turnstone_protocol::Gid;
 
+use super::blame::blame;
 use super::now::pair;
 use super::{dead, held_back, shows};
 use crate::app;
@@ -40,6 +41,7 @@ pub(super) fn judge(world: &mut World) {
     if let Some(what) = world.server.neighbour_is_wrong() {
         world.wrong("I-56", what);
     }
+    blame(world);
     let expected = reference::play(&world.model, &app::rules(), &history, &world.sent);
     letters(world, &history, &expected);
     ranks(world, &expected);

@@ -88,7 +88,9 @@ pub fn runs(world: &mut World, at: usize) {
         }
         let held = held_back(world, at);
         let mine = |write: &usize| world.model.groups[*write].device == at && !world.model.was_undone(*write);
-        let due = (0..run.groups).filter(mine).filter(|write| !held.contains(write));
+        let letters = dead(world, at);
+        let is_told = |write: &WriteId| world.model.keys(*write).any(|gid| letters.contains(&gid));
+        let due = (0..run.groups).filter(mine).filter(|write| !held.contains(write) && !is_told(write));
         if let Some(write) = due.into_iter().find(|write| !is_decided(world, *write)) {
             let gid = world.model.groups[write].gid;
             world.wrong("I-64", format!("device {at} says that everything is synced, and nobody decided {gid}"));

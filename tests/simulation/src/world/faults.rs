@@ -7,7 +7,9 @@ use turnstone_vfs::Faults;
 
 use super::World;
 use crate::action::Action;
+use crate::device::EPOCH_MS;
 use crate::model::Restored;
+use crate::network::Hole;
 
 impl World {
     pub(super) fn fault(&mut self, action: &Action) {
@@ -39,7 +41,12 @@ impl World {
             Action::Clock { device, ms } => {
                 let at = self.device(device);
                 self.saw("clock jumped");
-                self.devices[at].time.skew_ms.store(ms, Ordering::Relaxed);
+                self.devices[at].time.wall().jump(EPOCH_MS + self.now_ms, ms);
+            }
+            Action::ClockRate { device, per_mille } => {
+                let at = self.device(device);
+                self.saw(if per_mille == 0 { "clock stood still" } else { "clock drifted" });
+                self.devices[at].time.wall().go(EPOCH_MS + self.now_ms, per_mille);
             }
             Action::Disk { device, full } => {
                 let at = self.device(device);
@@ -66,6 +73,15 @@ impl World {
                 }) {
                     self.touch(at);
                 }
+            }
+            Action::Hole { device, up, down } => {
+                let at = self.device(device);
+                self.saw(match (up, down) {
+                    (false, false) => "hole in the network closed",
+                    (true, true) => "hole in the network",
+                    _ => "hole in the network, one way",
+                });
+                self.net.get().holes.insert(at, Hole { up, down });
             }
             Action::ExpireToken { device } => {
                 let at = self.device(device);
@@ -116,10 +132,12 @@ impl World {
                 (self.server_trouble, self.server_failed) = (true, true);
                 self.saw("server's disk error armed");
             }
-            Action::Overload { ms } => {
-                self.saw("server overloaded");
-                self.server.overloaded_until_ms = self.server_ms() + u64::from(ms);
+            Action::Overload { ms, too_many } => {
+                self.saw(if too_many { "server told of too many requests" } else { "server overloaded" });
+                let until_ms = self.server_ms() + u64::from(ms);
+                (self.server.front.overloaded_until_ms, self.server.front.too_many) = (until_ms, too_many);
             }
+            Action::Poison { .. } | Action::Heal => self.choke(action),
             _ => {}
         }
     }
@@ -147,7 +165,9 @@ impl World {
     pub fn heal(&mut self) {
         let cut = vec![false; self.devices.len()];
         self.net.get().cut = cut;
-        self.server.overloaded_until_ms = 0;
+        self.net.get().holes.clear();
+        self.server.front.overloaded_until_ms = 0;
+        self.end_choking();
         self.server.shut_out.clear();
         self.server.disk.set_faults(Faults::default());
         self.server.disk.set_capacity(None);

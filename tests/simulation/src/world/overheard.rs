@@ -63,6 +63,9 @@ impl World {
             return self.read_verdicts(&response.body);
         }
         self.saw("request refused");
+        if self.server.front.choked {
+            return self.saw("the server choked");
+        }
         #[derive(serde::Deserialize)]
         struct Code<'a> {
             code: &'a str,
@@ -72,7 +75,7 @@ impl World {
         if code == "device_forked" && (0..self.devices.len()).any(|at| self.model.was_put_back(at)) {
             return self.saw("a restored device was told so");
         }
-        if code == "unavailable" && self.server_ms() >= self.server.overloaded_until_ms {
+        if code == "unavailable" && self.server_ms() >= self.server.front.overloaded_until_ms {
             return if self.server_trouble {
                 self.saw("the server said that its disk fails");
             } else {

@@ -26,8 +26,12 @@ impl World {
 
     /// Delivers a packet.
     pub fn deliver(&mut self, at: usize) {
-        match self.net.take(at) {
-            Packet::Up { device, request, reply } => {
+        let packet = self.net.take(at);
+        if self.net.swallows(&packet) {
+            return self.swallow(packet);
+        }
+        match packet {
+            Packet::Up { device, request, reply, whole } => {
                 let path = request.path.len() as u64;
                 self.note(path ^ (request.body.len() as u64) << 8 ^ (device as u64) << 40);
                 if reply.as_ref().is_none_or(tokio::sync::oneshot::Sender::is_closed) {
@@ -52,7 +56,11 @@ impl World {
                             eprintln!("             device {device} {} -> {} {text}", request.path, response.status);
                         }
                         self.note(u64::from(response.status) ^ (response.body.len() as u64) << 16);
-                        self.read_answer(&response);
+                        if whole {
+                            self.read_answer(&response);
+                        } else if response.status == 200 {
+                            self.wrong("I-12", format!("half of a request was answered: {}", request.path));
+                        }
                         // Whoever is refused the greeting sends without it, and does not know the time yet.
                         self.devices[device].dated_ahead |=
                             response.status == 403 && request.path.starts_with("/sync/v1/hello");
@@ -71,6 +79,16 @@ impl World {
                 }
             }
         }
+    }
+
+    /// A packet falls into a hole: who waits finds out by waiting.
+    fn swallow(&mut self, packet: Packet) {
+        let (what, reply) = match packet {
+            Packet::Up { reply, .. } => ("request vanished", reply),
+            Packet::Down { reply, .. } => ("answer vanished", Some(reply)),
+        };
+        self.saw(what);
+        self.net.get().lost.extend(reply);
     }
 
     pub(super) fn server_died(&mut self, reply: Option<Reply>) {
@@ -112,10 +130,21 @@ impl World {
                 self.saw("answer lost after the server's commit");
                 self.lose(Some(reply), pick);
             }
-            (Action::Duplicate { .. }, Packet::Up { device, request, reply }) => {
+            (Action::Duplicate { .. }, Packet::Up { device, request, reply, whole }) => {
                 self.saw("request doubled");
-                self.net.put(Packet::Up { device, request: request.clone(), reply });
-                self.net.put(Packet::Up { device, request, reply: None });
+                self.net.put(Packet::Up { device, request: request.clone(), reply, whole });
+                self.net.put(Packet::Up { device, request, reply: None, whole });
+            }
+            // The connection broke in the middle of it: what there is of it arrives, and no answer comes back.
+            (Action::Truncate { keep, .. }, Packet::Up { device, mut request, reply, .. })
+                if !request.body.is_empty() =>
+            {
+                self.saw("request cut");
+                request.body.truncate(usize::from(*keep) % request.body.len());
+                self.net.put(Packet::Up { device, request, reply: None, whole: false });
+                if let Some(reply) = reply {
+                    let _ = reply.send(Err(TransportError::Broken));
+                }
             }
             (Action::Truncate { keep, .. }, Packet::Down { device, mut response, reply }) => {
                 self.saw("answer cut");

@@ -177,6 +177,7 @@ impl World {
         for byte in gid.0.chunks(8) {
             self.note(byte.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
         }
+        self.mark(at, gid);
         if self.tells {
             eprintln!("             device {at} saved {gid} at {position}: {ops:?}");
         }
