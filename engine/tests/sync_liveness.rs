@@ -188,6 +188,7 @@ impl World {
             (Weather::Foul, 0) => Greeting::EpochChanged,
             (Weather::Foul, 1) => Greeting::Forked,
             (Weather::Foul, 2) => Greeting::UpgradeRequired,
+            (Weather::Foul, 3) => Greeting::EpochSuspect,
             _ => Greeting::Fine,
         }
     }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use turnstone_engine::sync::{
     ApplyOutcome, Batch as BatchFacts, BatchId, Event, Failure, Flight, LocalWork, Page, ResetCause, TokenResult,
 };
-use turnstone_protocol::wire::{HelloAnswer, PullAnswer, PushAnswer};
+use turnstone_protocol::wire::{PullAnswer, PushAnswer};
 
-use super::local::{Done, Job, Outcome};
+use super::local::{Done, Greeted, Job, Outcome};
 use super::run::{Arrived, Loop, Sealed};
 use super::wire::Packed;
 use crate::Error;
@@ -28,12 +28,12 @@ impl Loop {
         self.feed(Event::Token { result });
     }
 
-    pub(super) fn take_hello(&mut self, flight: Flight, result: Result<Box<HelloAnswer>, Failure>) {
+    pub(super) fn take_hello(&mut self, flight: Flight, result: Result<Greeted, Failure>) {
         self.flights.remove(&flight);
         match result {
-            Ok(answer) => {
-                self.epoch = Some(answer.epoch);
-                self.queue.push_back(Job::Greet(flight, answer));
+            Ok(greeted) => {
+                self.epoch = Some(greeted.answer.epoch);
+                self.queue.push_back(Job::Greet(flight, greeted));
                 self.pump();
             }
             Err(failure) => self.feed(Event::Hello { flight, result: Err(failure) }),
@@ -173,6 +173,7 @@ impl Loop {
             PageOutcome::Stale => ApplyOutcome::Stale,
             PageOutcome::EpochChanged => ApplyOutcome::Reset(ResetCause::EpochChanged),
             PageOutcome::Forked => ApplyOutcome::Forked,
+            PageOutcome::EpochSuspect => ApplyOutcome::Reset(ResetCause::EpochSuspect),
         };
         self.feed(Event::Applied { flight, outcome });
         self.pages.remove(&flight);

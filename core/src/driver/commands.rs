@@ -7,7 +7,7 @@ use turnstone_engine::sync::{BatchId, Command, Event, Failure, Flight, Outcome a
 use turnstone_protocol::wire::{PullPart, PullRequest};
 use turnstone_protocol::{Code, Incarnation};
 
-use super::local::{self, Done, Job, Place};
+use super::local::{self, Done, Greeted, Job, Place};
 use super::run::{Loop, Message};
 use super::wire::{Packed, Wire, read_page};
 use crate::Error;
@@ -99,11 +99,12 @@ impl Loop {
     }
 
     fn ask_hello(&mut self, flight: Flight) {
-        let Some(identity) = self.place.as_ref().map(|place| place.identity) else {
+        let Some((identity, at)) = self.place.as_ref().map(|place| (place.identity, place.position.at)) else {
             return self.locate(Command::Hello { flight });
         };
         let (wire, token) = (Arc::clone(&self.setup.wire), Arc::clone(&self.token));
-        self.launch(flight, async move { wire.hello(&token, identity).await.map(Box::new) }, Message::Hello);
+        let greeted = async move { Ok(Greeted { answer: Box::new(wire.hello(&token, identity).await?), at }) };
+        self.launch(flight, greeted, Message::Hello);
     }
 
     fn send(&mut self, flight: Flight, batch: BatchId, pull: bool) {

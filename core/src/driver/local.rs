@@ -22,7 +22,7 @@ pub(super) enum Job {
     /// Reads where the database stands.
     Locate,
     /// Compares what the server says of itself with what the database knows.
-    Greet(Flight, Box<HelloAnswer>),
+    Greet(Flight, Greeted),
     /// Takes the next batch.
     Seal { batch: BatchId, after_seq: u64, entries_max: usize, bytes_max: usize },
     /// Writes verdicts.
@@ -52,6 +52,13 @@ impl Job {
     pub(super) const fn is_note(&self) -> bool {
         matches!(self, Self::Hold(..) | Self::Trouble(_) | Self::Synced(_))
     }
+}
+
+/// What the server says of itself.
+pub(super) struct Greeted {
+    pub(super) answer: Box<HelloAnswer>,
+    /// The commit the database had pulled up to when it asked.
+    pub(super) at: u64,
 }
 
 /// What came of a job.
@@ -152,7 +159,7 @@ fn run(job: &Job, sys: &mut SystemTx<'_>) -> Result<Outcome, Error> {
             last_synced_at_ms: sys.meta::<i64>(Key::LastSyncedMs)?.map(i64::cast_unsigned),
         },
         Job::Locate => Outcome::Located,
-        Job::Greet(flight, answer) => Outcome::Greeted(*flight, greet(sys, answer)?),
+        Job::Greet(flight, greeted) => Outcome::Greeted(*flight, greet(sys, greeted)?),
         Job::Seal { batch, after_seq, entries_max, bytes_max } => {
             let input =
                 SealInput { now, after_seq: *after_seq, groups_max: *entries_max, bytes_max: *bytes_max, only: None };
@@ -206,7 +213,7 @@ fn note(job: &Job, sys: &mut SystemTx<'_>) -> Result<Outcome, Error> {
 }
 
 /// What hello means for this device.
-fn greet(sys: &mut SystemTx<'_>, answer: &HelloAnswer) -> Result<Greeting, Error> {
+fn greet(sys: &mut SystemTx<'_>, Greeted { answer, at }: &Greeted) -> Result<Greeting, Error> {
     let place = locate(sys)?;
     let now = sys.now();
     if sys.schema().version < answer.schema_min {
@@ -214,6 +221,10 @@ fn greet(sys: &mut SystemTx<'_>, answer: &HelloAnswer) -> Result<Greeting, Error
     }
     if place.position.epoch.is_some_and(|epoch| epoch != answer.epoch) {
         return Ok(Greeting::EpochChanged);
+    }
+    // A page may have overtaken the answer: only what was there before it was asked for must be there.
+    if answer.head < place.position.at.min(*at) {
+        return Ok(Greeting::EpochSuspect);
     }
     sync::heard(sys, answer.now, answer.hlc, now)?;
     if answer.last_seq.is_some_and(|last| last >= place.identity.next_seq) {

@@ -13,11 +13,11 @@ use turnstone_engine::sync::{
     BatchId, Command, Config, Event, Failure, Flight, Lane, Now, Outcome, Phase, Sync, Wake, Why,
 };
 use turnstone_protocol::Epoch;
-use turnstone_protocol::wire::{HelloAnswer, PullAnswer, PushAnswer};
+use turnstone_protocol::wire::{PullAnswer, PushAnswer};
 
 use super::background::Run;
 use super::hold;
-use super::local::{Done, Job, Place};
+use super::local::{Done, Greeted, Job, Place};
 use super::wire::{Packed, Wire};
 use crate::Error;
 use crate::background::{Background, BackgroundReport, Budget, Conditions, Decision, RunReason, Stopped};
@@ -49,7 +49,7 @@ pub(super) enum Message {
     /// A token came, or did not.
     Token(Result<String, TokenError>),
     /// What the server says of itself.
-    Hello(Flight, Result<Box<HelloAnswer>, Failure>),
+    Hello(Flight, Result<Greeted, Failure>),
     /// The answer to a push.
     Pushed(Flight, Result<Box<PushAnswer>, Failure>),
     /// A page.

@@ -139,6 +139,8 @@ pub(crate) enum PageOutcome {
     EpochChanged,
     /// A copy of this device pushed under its seqs. What came before that commit is applied, the cursor stays.
     Forked,
+    /// It ends before what this database has pulled: the history went back. Nothing was changed.
+    EpochSuspect,
 }
 
 /// What applying a page changed.

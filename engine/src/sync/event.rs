@@ -155,6 +155,8 @@ pub enum Greeting {
     Fine,
     /// The server's history is not the one this database knows.
     EpochChanged,
+    /// The server's history is shorter than what this database has pulled.
+    EpochSuspect,
     /// The server knows a later seq of this incarnation than the device does: it was restored or cloned.
     Forked,
     /// The app is too old for this server.

@@ -158,6 +158,7 @@ impl Sync {
                 match greeting {
                     Greeting::Fine => self.gate.hello = Hello::Done,
                     Greeting::EpochChanged => self.reset(ResetCause::EpochChanged, now, out),
+                    Greeting::EpochSuspect => self.reset(ResetCause::EpochSuspect, now, out),
                     Greeting::Forked => self.renew(now, out),
                     Greeting::UpgradeRequired => self.stop_for_upgrade(now, out),
                 }

@@ -57,13 +57,19 @@ pub(crate) fn apply_page(
         report.outcome = PageOutcome::Stale;
         return Ok(report);
     }
+    // A feed that is staged begins anew, and counts at its end.
+    let staged = resync::staging(sys)? || page.consistency == Consistency::Final;
+    if page.at < position.at && !(staged && page.more) {
+        report.outcome = PageOutcome::EpochSuspect;
+        return Ok(report);
+    }
     if plant::on(Bug::CursorBeforeData) {
         sys.set_meta(Key::Cursor, Some(page.cursor.as_str()))?;
         sys.set_meta(Key::AppliedN, Some(page.at.cast_signed()))?;
         sys.conn().execute_batch("COMMIT; BEGIN IMMEDIATE")?;
     }
     // A feed that is only consistent at its end is staged until then, like one that is read again.
-    if resync::staging(sys)? || page.consistency == Consistency::Final {
+    if staged {
         if own::by_a_copy(sys, &page.commits)? {
             return Ok(PageReport { outcome: PageOutcome::Forked, ..report });
         }

@@ -69,6 +69,44 @@ fn another_history_is_noticed_before_anything_is_applied() {
     assert_eq!(one.int("notes", "n", "views"), 5, "and what it kept was not applied twice");
 }
 
+/// I-62: a server that went back and says nothing of it, neither by its epoch nor by refusing the cursor.
+#[test]
+fn a_shorter_history_under_the_known_epoch_is_noticed_before_anything_is_applied() {
+    let (_dir, mut server, devices) = world(&["one", "two"]);
+    shared(&mut server, &devices, "notes", "n");
+    shared(&mut server, &devices, "notes", "another page");
+    let [one, two] = devices.as_slice() else { panic!() };
+    let backup = server.clone();
+    set(one, "notes", "n", "title", "after the backup");
+    one.sync(&mut server);
+    two.sync(&mut server);
+    count(two, "n", 5);
+
+    let mut server = backup;
+    let asked = two.ask();
+    let page = server.pull(&turnstone_protocol::wire::PullRequest { cursor: None, ..asked.clone() }).unwrap();
+    assert_eq!(two.apply(&page, &asked).outcome, PageOutcome::EpochSuspect);
+    two.system(|sys| sync::reset_cursor(sys, ResetWhy::CursorLost));
+    server.page_rows_max = 1;
+    let (mut pages, mut outcome) = (0, PageOutcome::Applied);
+    while outcome == PageOutcome::Applied {
+        let asked = two.ask();
+        let page = server.pull(&asked).unwrap();
+        outcome = two.apply(&page, &asked).outcome;
+        pages += 1;
+    }
+    assert_eq!((outcome, pages > 1), (PageOutcome::EpochSuspect, true), "read from the start, it counts at the end");
+    assert_eq!(two.text("notes", "n", "title").as_deref(), Some("after the backup"));
+
+    for (number, device) in [(11, one), (12, two)] {
+        let (epoch, incarnation) = (Some(server.epoch), Incarnation::from_random(number));
+        device.system(|sys| sync::reset_cursor(sys, ResetWhy::History { epoch, incarnation }));
+        while device.pack().is_some() && device.push(&mut server) != sync::VerdictReport::default() {}
+    }
+    settle(&mut server, &devices);
+    assert_eq!(server.value("notes", "n", "title"), text("after the backup"), "what the server forgot was sent again");
+}
+
 /// I-22: the cursor is lost; rows deleted meanwhile go at the end and not before, what is pending stays.
 #[test]
 fn reading_the_feed_again_removes_what_vanished_and_keeps_what_is_pending() {
