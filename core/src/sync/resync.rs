@@ -12,7 +12,7 @@ use turnstone_protocol::Gid;
 use turnstone_protocol::wire::PullAnswer;
 
 use super::report::ResetWhy;
-use super::rows::{Rows, from_text, known, to_text};
+use super::rows::{Rows, fitting, from_text, known, to_text};
 use super::{incarnation, log, position, verdicts};
 use crate::error::Error;
 use crate::storage::{Key, SystemTx};
@@ -86,7 +86,7 @@ pub(super) fn publish(sys: &mut SystemTx<'_>, page: &PullAnswer, now: Moment) ->
             put_unknown(sys, &name, &id, v, image.filter(|_| !gone).as_deref())?;
             continue;
         };
-        let fields = image.map(|text| from_text(table, &text)).transpose()?;
+        let fields = image.map(|text| from_text(table, &text).map(|fields| fitting(table, fields))).transpose()?;
         rows.change(sys, table, &id, |row| row.replace(v.cast_unsigned(), fields))?;
     }
     if from_start {

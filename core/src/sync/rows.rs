@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, params};
 use turnstone_engine::apply::{Base, FoldOp, KeepBase, Row, RowPlan, Standing};
 use turnstone_protocol::Fields;
 use turnstone_protocol::schema::{Schema, Table};
+use turnstone_protocol::value::Value;
 
 use crate::error::Error;
 use crate::storage::{Stored, SystemTx, undone};
@@ -206,6 +207,16 @@ pub(super) fn to_text(fields: &Fields) -> Result<String, Error> {
 pub(super) fn from_text(table: &Table, text: &str) -> Result<Fields, Error> {
     let fields: Fields = serde_json::from_str(text).map_err(|_| Error::Corrupt)?;
     Ok(table.typed(fields))
+}
+
+/// What a server says a row holds. A value its field cannot hold (no server that keeps to the protocol sends one) is
+/// passed over: the field has its default, and the page is applied. Fields this schema does not know stay as they are.
+pub(super) fn fitting(table: &Table, fields: Fields) -> Fields {
+    let fits = |(name, value): (String, Value)| match table.field(&name) {
+        Some(field) => field.admit_within(value, usize::MAX).ok().map(|value| (name, value)),
+        None => Some((name, value)),
+    };
+    fields.into_iter().filter_map(fits).collect()
 }
 
 /// Known and unknown fields together.

@@ -33,6 +33,8 @@ pub(super) struct Gate {
     token: Token,
     /// Rises with every token, so that an answer to a request with an older one is not held against the new one.
     pub(super) generation: u32,
+    /// There is another token since one was asked for.
+    changed: bool,
     /// The token was renewed after a 401 and nothing worked since.
     renewed: bool,
     hello: Hello,
@@ -40,7 +42,13 @@ pub(super) struct Gate {
 
 impl Gate {
     pub(super) fn new() -> Self {
-        Self { token: Token::None(TokenReason::First), generation: 0, renewed: false, hello: Hello::Needed }
+        Self {
+            token: Token::None(TokenReason::First),
+            generation: 0,
+            changed: false,
+            renewed: false,
+            hello: Hello::Needed,
+        }
     }
 
     /// Whether the lanes may talk to the server, as far as the gate goes.
@@ -97,11 +105,13 @@ impl Sync {
 
     pub(super) fn on_token(&mut self, result: TokenResult, now: Now, out: &mut Vec<Command>) {
         let Token::Asked(reason) = self.gate.token else { return };
+        let has_changed = std::mem::take(&mut self.gate.changed);
         match result {
             TokenResult::Ready => {
                 self.gate.token = Token::Have;
                 self.gate.generation = self.gate.generation.wrapping_add(1);
             }
+            TokenResult::SignIn if has_changed => self.gate.token = Token::None(TokenReason::First),
             TokenResult::SignIn => self.needs_auth("sign_in", now, out),
             TokenResult::Later => {
                 self.gate.token = Token::None(reason);
@@ -133,8 +143,10 @@ impl Sync {
     pub(super) fn on_token_changed(&mut self) {
         self.scheduler.token_changed();
         self.gate.renewed = false;
-        if self.gate.token == Token::Have {
-            self.gate.token = Token::None(TokenReason::First);
+        // Also after a refusal: what was refused is not what there is now.
+        match self.gate.token {
+            Token::Asked(_) => self.gate.changed = true,
+            Token::None(_) | Token::Have => self.gate.token = Token::None(TokenReason::First),
         }
         self.push.look = true;
         self.pull.want();

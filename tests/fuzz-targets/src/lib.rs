@@ -1,7 +1,7 @@
 //! What the fuzzer runs, as plain functions of bytes: no panic, no broken promise, whatever the bytes.
 //!
 //! `make fuzz` searches with libFuzzer (`fuzz/`, a workspace of its own); the tests here replay every input committed
-//! under `fuzz/corpus`, among them each one that once failed (`regression-*`).
+//! under `fuzz/corpus`; one that fails is put there under the name of what it found.
 
 mod body;
 mod bytes;

@@ -6,6 +6,7 @@ use turnstone_protocol::wire::{Commit, Row};
 use super::{Page, own, stage};
 use crate::error::Error;
 use crate::storage::SystemTx;
+use crate::sync::rows::fitting;
 
 impl Page {
     /// Works a commit in. A part is staged until all of them are here: a group is never half visible (I-05).
@@ -52,7 +53,7 @@ impl Page {
         if straight && self.direct.write(sys, table, n, row)? {
             return Ok(());
         }
-        let fields = row.gone.is_none().then(|| table.typed(row.fields.clone()));
+        let fields = row.gone.is_none().then(|| fitting(table, row.fields.clone()));
         self.met_pending = self.rows.receive(sys, table, &row.id, n, fields)?;
         Ok(())
     }
