@@ -23,12 +23,12 @@ public struct Options: Sendable {
     public var appVersion: String?
     /// SQL of the app's own, run at every open: full-text tables, views. Each statement must be repeatable.
     public var localSQL: [String]
-    /// The largest value of one field; nil: 1 MiB, which every server accepts.
+    /// The largest value of one field, in bytes, at least 1; nil: 1 MiB, which every server accepts.
     public var valueBytesMax: Int?
-    /// Whether it syncs by itself: 3 seconds after a write, at the start, after failures, and every `pollSeconds`.
+    /// Whether it syncs by itself: 3 seconds after a write, at the start, after failures, and every `pollEvery`.
     public var autoSync: Bool
-    /// How often to look for news while quiet, in seconds; nil: never.
-    public var pollSeconds: Double?
+    /// How often to look for news while quiet, a second at least; nil: never.
+    public var pollEvery: Duration?
     /// Holds what the store wishes of the operating system.
     public var scheduler: (any PlatformScheduler)?
     /// Tells a copy of the database from the one this device knows, before anything is sent: see `Origin`.
@@ -36,9 +36,10 @@ public struct Options: Sendable {
     /// Reserved for encryption, which is not built yet: a store with one is refused.
     public var keys: (any KeyProvider)?
 
+    /// Options with the usual for everything but the file and the schema. `Turnstone.open` looks at their values.
     public init(
         path: String, schema: String, remote: Remote? = nil, durability: Durability = .power, appVersion: String? = nil,
-        localSQL: [String] = [], valueBytesMax: Int? = nil, autoSync: Bool = false, pollSeconds: Double? = 900
+        localSQL: [String] = [], valueBytesMax: Int? = nil, autoSync: Bool = false, pollEvery: Duration? = .seconds(900)
     ) {
         self.path = path
         self.schema = schema
@@ -48,7 +49,7 @@ public struct Options: Sendable {
         self.localSQL = localSQL
         self.valueBytesMax = valueBytesMax
         self.autoSync = autoSync
-        self.pollSeconds = pollSeconds
+        self.pollEvery = pollEvery
     }
 }
 
@@ -62,12 +63,15 @@ public struct Remote: Sendable {
 
     /// A server reached by the built-in HTTP, at a URL such as `https://sync.example.com`. Plain `http` to another machine
     /// only where it is allowed, which is for development.
+    ///
+    /// The library for apps has no HTTP of its own and refuses a store with this (`TurnstoneError.invalidArgument`, code
+    /// `no_http`): give `custom` with a `URLSessionTransport` there. This one is for hosts and tests.
     public static func http(_ url: String, tokens: any TokenProvider, allowPlainHTTP: Bool = false) -> Remote {
         Remote(url: url, allowPlainHTTP: allowPlainHTTP, tokens: tokens)
     }
 
-    /// A server reached by a transport of the app's own, such as URLSession. Bodies larger than `bodyFileAbove` bytes
-    /// travel as files.
+    /// A server reached by a transport of the app's, such as `URLSessionTransport` of `TurnstoneHost`. Bodies larger than
+    /// `bodyFileAbove` bytes travel as files.
     public static func custom(
         _ transport: any HTTPTransport, tokens: any TokenProvider, bodyFileAbove: Int = 256 << 10
     ) -> Remote {
@@ -76,19 +80,23 @@ public struct Remote: Sendable {
 }
 
 extension Options {
-    var ffi: FfiOptions {
-        FfiOptions(
+    /// - Throws: `TurnstoneError.invalidArgument` with the code `bad_options` for a value that means nothing.
+    func ffi() throws -> FfiOptions {
+        try require(pollEvery.map { $0 >= .seconds(1) } ?? true, "pollEvery is shorter than a second; nil: never")
+        try require(valueBytesMax.map { $0 > 0 } ?? true, "valueBytesMax is not positive; nil: the usual")
+        try require(remote.map { $0.bodyFileAbove >= 0 } ?? true, "bodyFileAbove is negative")
+        return FfiOptions(
             path: path,
             schema: schema,
             durability: durability == .power ? .power : .process,
             appVersion: appVersion,
             localSql: localSQL,
-            valueBytesMax: valueBytesMax.map(UInt64.init),
+            valueBytesMax: valueBytesMax.map { UInt64(clamping: $0) },
             url: remote?.url,
             allowPlainHttp: remote?.allowPlainHTTP ?? false,
             autoSync: autoSync,
-            pollMs: pollSeconds.map { UInt64($0 * 1000) },
-            bodyFileAbove: UInt64(remote?.bodyFileAbove ?? 0)
+            pollMs: pollEvery.map(milliseconds),
+            bodyFileAbove: UInt64(clamping: remote?.bodyFileAbove ?? 0)
         )
     }
 
@@ -101,4 +109,8 @@ extension Options {
             keys: keys.map { HostKeys(keys: $0) }
         )
     }
+}
+
+private func require(_ isGood: Bool, _ otherwise: String) throws {
+    if !isGood { throw TurnstoneError.invalidArgument(code: "bad_options", text: otherwise) }
 }

@@ -117,8 +117,8 @@ public struct SyncReport: Equatable, Sendable {
     public let bytesDown: Int
     /// Requests made.
     public let requests: Int
-    /// How long it took, in seconds.
-    public let seconds: Double
+    /// How long it took.
+    public let took: Duration
 
     init(_ report: FfiSyncReport) {
         groupsPushed = Int(report.groupsPushed)
@@ -131,7 +131,7 @@ public struct SyncReport: Equatable, Sendable {
         bytesUp = Int(report.bytesUp)
         bytesDown = Int(report.bytesDown)
         requests = Int(report.requests)
-        seconds = Double(report.tookMs) / 1000
+        took = .milliseconds(report.tookMs)
     }
 }
 

@@ -14,7 +14,8 @@ public final class Turnstone: Sendable {
 
     /// Opens a database file, making it if there is none, and brings it to the schema.
     public static func open(_ options: Options) async throws -> Turnstone {
-        Turnstone(try await translating { try await FfiStore.open(options: options.ffi, hooks: options.hooks) })
+        let given = try options.ffi()
+        return Turnstone(try await translating { try await FfiStore.open(options: given, hooks: options.hooks) })
     }
 
     /// Runs the changes that `block` names as one transaction: all of it is saved, or nothing; here, on the server and on

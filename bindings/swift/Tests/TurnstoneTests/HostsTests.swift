@@ -95,4 +95,28 @@ import Testing
         #expect(text.contains("not built"))
         #expect(!FileManager.default.fileExists(atPath: options.path), "nothing was made that looks encrypted and is not")
     }
+
+    private struct Nowhere: HTTPTransport {
+        func exchange(_ request: HTTPRequest) async throws -> HTTPResponse { throw HTTPFailure.offline }
+    }
+
+    @Test func options_that_mean_nothing_are_refused() async throws {
+        let good = Device.options(try folder())
+        func remote(_ above: Int) -> Remote { .custom(Nowhere(), tokens: Always(token: "token"), bodyFileAbove: above) }
+        let bad: [(inout Options) -> Void] = [
+            { $0.pollEvery = .seconds(-1) }, { $0.pollEvery = .zero }, { $0.pollEvery = .milliseconds(999) },
+            { $0.valueBytesMax = -1 }, { $0.valueBytesMax = 0 }, { $0.remote = remote(-1) },
+        ]
+        for change in bad {
+            var options = good
+            change(&options)
+            let error = await failure { [options] in try await Turnstone.open(options) }
+            guard case .invalidArgument("bad_options", _)? = error else { Issue.record("\(String(describing: error))"); continue }
+        }
+        #expect(!FileManager.default.fileExists(atPath: good.path))
+        var options = good
+        // More milliseconds than there are numbers for.
+        (options.pollEvery, options.valueBytesMax, options.remote) = (.seconds(Int64.max), 1, remote(0))
+        try await Turnstone.open(options).close()
+    }
 }
