@@ -25,7 +25,7 @@ final class AppDelegate: NSObject, UIApplicationDelegate {
         let settings = UserDefaults.standard
         let path = try StoreFolder("Notes").path()
         let server = settings.string(forKey: "server"), token = settings.string(forKey: "token")
-        var options = Notes.options(path: path, server: server, token: token)
+        var options = try Notes.options(path: path, server: server, token: token)
         options.witnessInKeychain(service: "dev.turnstone.notes")
         return try await Turnstone.open(options)
     }

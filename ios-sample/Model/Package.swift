@@ -3,13 +3,23 @@
 
 import PackageDescription
 
+// Xcode builds it over the package that `make xcframework` writes; the tests of this repository, which set this, over the library
+// that they have just built.
+let isTested = Context.environment["TURNSTONE_CARGO"] != nil
+let turnstone = isTested ? "../../bindings/swift" : "../../target/apple/Turnstone-swift"
+
 let package = Package(
     name: "NotesModel",
     platforms: [.iOS(.v17), .macOS(.v14)],
     products: [.library(name: "NotesModel", targets: ["NotesModel"])],
-    dependencies: [.package(name: "Turnstone", path: "../../bindings/swift")],
+    dependencies: [.package(name: "Turnstone", path: turnstone)],
     targets: [
-        .target(name: "NotesModel", dependencies: [.product(name: "Turnstone", package: "Turnstone")]),
+        .target(
+            name: "NotesModel",
+            dependencies: [
+                .product(name: "Turnstone", package: "Turnstone"), .product(name: "TurnstoneHost", package: "Turnstone"),
+            ]
+        ),
         .testTarget(name: "NotesModelTests", dependencies: ["NotesModel"]),
     ],
     swiftLanguageModes: [.v6]

@@ -19,7 +19,7 @@ let notesSchema = ""
 final class AppDelegate: NSObject, UIApplicationDelegate {
     // Both ids stand in Info.plist, under BGTaskSchedulerPermittedIdentifiers.
     let background = TurnstoneBackground(ids: TaskIds(refresh: "com.example.refresh", processing: "com.example.processing")) {
-        let remote = Remote.http("https://sync.example.com", tokens: SignedIn())
+        let remote = Remote.custom(try URLSessionTransport("https://sync.example.com"), tokens: SignedIn())
         let path = try StoreFolder().path()  // protected, out of backups, never purged
         return try await Turnstone.open(Options(path: path, schema: notesSchema, remote: remote, autoSync: true))
     }
@@ -40,6 +40,7 @@ final class AppDelegate: NSObject, UIApplicationDelegate {
 
     var body: some Scene {
         WindowGroup { NotesView(background: delegate.background) }
+            // iOS 17. On iOS 16 the closure takes the new phase alone.
             .onChange(of: phase) { _, phase in delegate.background.sceneChanged(phase) }
     }
 }

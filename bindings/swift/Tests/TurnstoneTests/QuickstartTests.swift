@@ -1,7 +1,7 @@
 import Foundation
 import Testing
-
 import Turnstone
+import TurnstoneHost
 
 // The quickstart of docs/swift.md, as it stands there.
 
@@ -19,7 +19,8 @@ struct Note: Codable {
 }
 
 func quickstart(path: String, url: String, tokens: any TokenProvider) async throws {
-    let store = try await Turnstone.open(Options(path: path, schema: notesSchema, remote: .http(url, tokens: tokens)))
+    let remote = Remote.custom(try URLSessionTransport(url), tokens: tokens)
+    let store = try await Turnstone.open(Options(path: path, schema: notesSchema, remote: remote))
 
     // One closure is one transaction: here, on the server, and on every other device.
     let id = try await store.write { $0.insert("notes", ["title": "Shopping"]) }.ids[0]

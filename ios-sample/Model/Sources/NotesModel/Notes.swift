@@ -1,5 +1,6 @@
 import Foundation
 import Turnstone
+import TurnstoneHost
 
 /// What the app keeps, and where it syncs.
 public enum Notes {
@@ -17,10 +18,14 @@ public enum Notes {
         """
 
     /// How the store is opened. Without a server and a token the app works all the same, on this device alone.
-    public static func options(path: String, server: String?, token: String?) -> Options {
+    ///
+    /// - Throws: `TurnstoneError.invalidArgument` for an address that cannot be used.
+    public static func options(path: String, server: String?, token: String?) throws -> Options {
         var options = Options(path: path, schema: schema, appVersion: "1.0", autoSync: true)
         if let server, let token {
-            options.remote = .http(server, tokens: FixedToken(token: token), allowPlainHTTP: true)
+            // For development: the server of a real app has a certificate.
+            let transport = try URLSessionTransport(server, allowPlainHTTP: true)
+            options.remote = .custom(transport, tokens: FixedToken(token: token))
         }
         return options
     }

@@ -50,7 +50,7 @@ func folder() throws -> URL {
 /// One phone with the app on it.
 func phone(_ server: Server? = nil) async throws -> Turnstone {
     let path = try folder().appendingPathComponent("app.db").path
-    return try await Turnstone.open(Notes.options(path: path, server: server?.url, token: server?.token))
+    return try await Turnstone.open(try Notes.options(path: path, server: server?.url, token: server?.token))
 }
 
 /// Waits until something is so; false where it does not.
