@@ -153,6 +153,21 @@ pub enum Error {
     /// The file cannot be opened.
     #[error("the database cannot be opened: check the path and permissions")]
     CannotOpen,
+    /// The database is another account's. It was left as it is.
+    #[error(
+        "the database is another account's, with {pending_groups} changes that were not sent: open another file, or \
+         delete this one if they may be lost"
+    )]
+    OtherAccount {
+        /// The local transactions that wait to be sent as that account.
+        pending_groups: u64,
+    },
+    /// The name of an account is empty or too long.
+    #[error("the account cannot be used: {reason}")]
+    InvalidAccount {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// Another handle or process has the database open.
     #[error("the database is open elsewhere: use that handle, or close it first")]
     AlreadyOpen,
@@ -187,7 +202,7 @@ pub enum Error {
         reason: &'static str,
     },
     /// A sync could not go on. What was done until then stays done; nothing was lost.
-    #[error("syncing stopped ({}): {}", code.as_str(), advice(*class))]
+    #[error("syncing stopped ({}): {}", code.as_str(), advice(code, *class))]
     SyncStopped {
         /// What stopped it.
         code: Code,
@@ -235,6 +250,8 @@ pub enum ErrorClass {
     Corrupt,
     /// The file cannot be used as it is: path, permissions, another opener.
     Unavailable,
+    /// The file is another account's: open that account's own.
+    OtherAccount,
     /// The handle was closed.
     Closed,
     /// Report it.
@@ -270,6 +287,8 @@ impl Error {
             Self::FolderMissing => "folder_missing",
             Self::ReadOnly => "read_only",
             Self::CannotOpen => "cannot_open",
+            Self::OtherAccount { .. } => "other_account",
+            Self::InvalidAccount { .. } => "invalid_account",
             Self::AlreadyOpen => "already_open",
             Self::LeaseLost => "lease_lost",
             Self::StorageFull => "storage_full",
@@ -279,6 +298,7 @@ impl Error {
             Self::Lost => "transaction_lost",
             Self::NoRemote => "no_remote",
             Self::InvalidRemote { .. } => "invalid_remote",
+            Self::SyncStopped { code: Code::OtherAccount, .. } => "sync_other_account",
             Self::SyncStopped { class, .. } => stop_code(*class),
             Self::DeadLetterMissing => "dead_letter_missing",
             Self::DeadLetterStale => "dead_letter_stale",
@@ -298,6 +318,7 @@ impl Error {
             Self::FolderMissing | Self::ReadOnly | Self::CannotOpen | Self::AlreadyOpen | Self::LeaseLost => {
                 ErrorClass::Unavailable
             }
+            Self::OtherAccount { .. } => ErrorClass::OtherAccount,
             Self::StorageFull => ErrorClass::StorageFull,
             Self::Suspended | Self::Io { .. } | Self::Busy | Self::OutOfMemory | Self::Lost | Self::NoEntropy => {
                 ErrorClass::Retryable
@@ -316,8 +337,11 @@ impl Error {
 }
 
 /// What can be done about a sync that stopped.
-const fn advice(class: Class) -> &'static str {
+const fn advice(code: &Code, class: Class) -> &'static str {
     match class {
+        _ if matches!(code, Code::OtherAccount) => {
+            "the token is of another account than the database: sign in as that one, or open another file"
+        }
         Class::Auth => "sign in, then sync again",
         Class::Upgrade => "update the app",
         Class::Fix => "the server refuses what this app sends: report it",

@@ -7,7 +7,7 @@ use std::time::Duration;
 use turnstone_protocol::Schema;
 
 use crate::clock::{Clock, Entropy};
-use crate::storage::{Durability, OpenOptions};
+use crate::storage::{Account, Durability, OpenOptions};
 use crate::transport::{TokenProvider, Transport};
 use crate::witness::Witness;
 
@@ -61,6 +61,14 @@ impl Options {
     /// The app's own version: recorded with every write, so that a bad release can be told apart.
     pub fn app_version(mut self, version: impl Into<String>) -> Self {
         self.storage.app_version = Some(version.into());
+        self
+    }
+
+    /// Whose database it is: any text of the app's own of at most 255 bytes, the same for the same person. The first one
+    /// given stays with the file, as a hash; opening it for another is [`Error::OtherAccount`](crate::Error::OtherAccount),
+    /// so that nobody reads another's rows or sends another's changes as their own.
+    pub fn account(mut self, account: impl Into<String>) -> Self {
+        self.storage.account = Some(Account::new(account));
         self
     }
 

@@ -171,6 +171,18 @@ fn a_pull_half_that_does_not_come_is_pulled_for() {
     insta::assert_snapshot!(trace.end());
 }
 
+/// I-48: a token of somebody else stops both lanes, keeps the batch, and the next token is greeted before anything.
+#[test]
+fn a_token_of_another_account_waits_for_the_right_one() {
+    let mut trace = Trace::auto();
+    trace.connected().sealed(0, 0, false).fetched(Ok(false)).applied_last();
+    trace.after(60_000).event(Event::WorkPending).wait();
+    trace.sealed(1, 1, false).pushed(Err(status(403, Some(Code::OtherAccount)))).wait();
+    trace.token().hello(Ok(Greeting::OtherAccount)).wait();
+    trace.connected().sealed(1, 1, false);
+    insta::assert_snapshot!(trace.end());
+}
+
 /// I-17, H13: a 401 asks for a token once and burns no attempt; a second one needs a person.
 #[test]
 fn a_401_renews_the_token_once_and_a_second_one_needs_a_person() {

@@ -99,6 +99,8 @@ codes! {
     TokenExpired = "token_expired", Auth, 401;
     /// The token is good but does not allow this.
     Forbidden = "forbidden", Auth, 403;
+    /// The token is good, but the database is somebody else's. Nothing was read or applied.
+    OtherAccount = "other_account", Auth, 403;
     /// There is no such endpoint, or its tier is not served.
     NotFound = "not_found", Gone, 404;
     /// The endpoint exists but not with this method.

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 use turnstone_protocol::hash::{hex, sha256};
+use turnstone_protocol::wire::PRINCIPAL;
 use turnstone_protocol::{Code, Problem};
 
 use crate::body::{Packing, drain, pack};
@@ -67,7 +68,7 @@ impl App {
         self.clock.now_ms()
     }
 
-    /// Says who asks.
+    /// Says who asks, for a database of their own.
     pub(crate) fn authorise(&self, headers: &HeaderMap) -> Result<Principal, Problem> {
         let missing = || Problem::new(Code::TokenMissing, "Send a token: `Authorization: Bearer …`.");
         let value = headers.get(AUTHORIZATION).ok_or_else(missing)?.to_str().map_err(|_| missing())?;
@@ -75,7 +76,9 @@ impl App {
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(missing());
         }
-        token::verify(&self.keys, token.trim(), self.now_ms())
+        let who = token::verify(&self.keys, token.trim(), self.now_ms())?;
+        who.owns(headers.get(PRINCIPAL).map(HeaderValue::as_bytes))?;
+        Ok(who)
     }
 
     /// Runs blocking work off the runtime's threads. Work that panics is an internal problem, and nothing else stops.

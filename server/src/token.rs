@@ -6,6 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use serde::{Deserialize, Serialize};
+use turnstone_protocol::hash::{hex, sha256};
 use turnstone_protocol::{Code, DeviceId, Problem};
 
 use crate::key::{Key, mac, same};
@@ -24,6 +25,29 @@ pub struct Principal {
     pub sub: String,
     /// The only device the token is good for, if it names one.
     pub device: Option<DeviceId>,
+}
+
+impl Principal {
+    /// Names the principal to clients: always the same text for the same user of the same tenant, and nobody's name.
+    #[must_use]
+    pub fn pseudonym(&self) -> String {
+        // Neither name holds a control character, so no two pairs make the same text.
+        let text = format!("turnstone principal\0{}\0{}", self.tenant, self.sub);
+        sha256(text.as_bytes()).first_chunk::<16>().map(|bytes| hex(bytes)).unwrap_or_default()
+    }
+
+    /// Refuses a request for a database that is another principal's (I-48). A database that is nobody's yet names none.
+    ///
+    /// # Errors
+    /// A problem `other_account`.
+    pub fn owns(&self, named: Option<&[u8]>) -> Result<(), Problem> {
+        match named {
+            Some(named) if named != self.pseudonym().as_bytes() => {
+                Err(Problem::new(Code::OtherAccount, "This token is of another account than the database."))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Shows that somebody is there, never who.
@@ -146,6 +170,24 @@ mod tests {
         assert_eq!((who.tenant.as_str(), who.sub.as_str(), who.device), ("acme", "ann", Some(device)));
         assert_eq!(verify(&[key(1)], &token, NOW_MS + 60_000).unwrap_err().code, Code::TokenExpired);
         assert_eq!(verify(&[key(2)], &token, NOW_MS).unwrap_err().code, Code::TokenInvalid);
+    }
+
+    /// I-48: the name outlives every token, tells nobody who it is, and is nobody else's.
+    #[test]
+    fn a_principal_has_one_pseudonym_whatever_the_token() {
+        let who = |tenant: &str, sub: &str, device, ttl_s| {
+            verify(&[key(1)], &mint(&key(1), tenant, sub, device, ttl_s, NOW_MS).unwrap(), NOW_MS).unwrap()
+        };
+        let ann = who("acme", "ann", None, 60);
+        // Written down: a server that names its principals anew locks every device out of its own data.
+        assert_eq!(ann.pseudonym(), "66c96cd46aa9d56005422e77fb49ea19");
+        assert_eq!(who("acme", "ann", Some(DeviceId::from_random(7)), 90).pseudonym(), ann.pseudonym());
+        for other in [who("acme", "bob", None, 60), who("other", "ann", None, 60), who("acm", "eann", None, 60)] {
+            assert_eq!(other.owns(Some(ann.pseudonym().as_bytes())).unwrap_err().code, Code::OtherAccount);
+        }
+        ann.owns(Some(ann.pseudonym().as_bytes())).unwrap();
+        ann.owns(None).unwrap();
+        assert!(ann.owns(Some(b"")).is_err());
     }
 
     #[test]

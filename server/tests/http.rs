@@ -128,6 +128,37 @@ async fn i_17_refusals_have_their_status_and_consume_nothing() {
     assert_eq!(answer(server.post("/sync/v1/push", &ann, &fits).await).await["verdicts"].as_array().unwrap().len(), 3);
 }
 
+/// I-48: whoever asks for a database of somebody else is told so before anything is read, by every endpoint.
+#[tokio::test(flavor = "multi_thread")]
+async fn i_48_a_request_for_somebody_elses_database_is_refused_before_anything() {
+    let server = Running::start().await;
+    let hello = |token: String| {
+        let request = server.client.get(server.url("/sync/v1/hello")).bearer_auth(token);
+        async move { answer(request.send().await.unwrap()).await }
+    };
+    let ann = hello(token_of("ann")).await["principal"].as_str().unwrap().to_owned();
+    let colleague = token::mint(&key(), "ann", "colleague", None, 3600, NOW_MS).unwrap();
+    let body = push_body(1, &[group(1, 1, json!([create("1", "hers")]))]);
+    for token in [&token_of("ben"), &colleague] {
+        for path in ["/sync/v1/push", "/sync/v1/pull", "/sync/v1/hello", "/sync/v1/state-hash"] {
+            let request = match path {
+                "/sync/v1/push" => server.client.post(server.url(path)).body(body.to_string()),
+                "/sync/v1/pull" => server.client.post(server.url(path)).body(pull_body(1, None).to_string()),
+                _ => server.client.get(server.url(path)),
+            };
+            let response = request.bearer_auth(token).header("turnstone-principal", &ann).send().await.unwrap();
+            let (status, code, body) = problem(response).await;
+            assert_eq!((status, code.as_str(), &body["class"]), (403, "other_account", &json!("auth")), "{path}");
+        }
+    }
+    for tenant in ["ann", "ben"] {
+        assert_eq!(hello(token_of(tenant)).await["head"], json!(0), "none of all that left a trace");
+    }
+    let request = server.client.post(server.url("/sync/v1/push")).bearer_auth(token_of("ann"));
+    let response = request.header("turnstone-principal", &ann).body(body.to_string()).send().await.unwrap();
+    assert_eq!(answer(response).await["verdicts"][0]["verdict"], json!("applied"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_that_is_too_old_is_told_to_upgrade() {
     let server = Running::with(|config| config.schema_min = 2).await;

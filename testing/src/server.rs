@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use tempfile::TempDir;
 use turnstone::transport::{MemoryTransport, Method, Request, Response, StaticToken, Transport};
 use turnstone::{Clock, Durability, Options, Remote, Schema, SyncReport};
-use turnstone_protocol::wire::{PullRequest, PushRequest};
+use turnstone_protocol::wire::{PRINCIPAL, PullRequest, PushRequest};
 use turnstone_protocol::{Code, Problem, limits};
 use turnstone_server::service::Settings;
 use turnstone_server::storage::sqlite::{SqliteOptions, SqliteStorage, Synchronous};
@@ -163,6 +163,7 @@ impl TestServer {
         let header = |name: &str| request.headers.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str());
         let bearer = header("authorization").unwrap_or_default().trim_start_matches("Bearer ");
         let who = token::verify(std::slice::from_ref(&self.inner.key), bearer, now_ms)?;
+        who.owns(header(PRINCIPAL).map(str::as_bytes))?;
         let body = match header("content-encoding") {
             Some(packing) => {
                 turnstone_server::fuzzing::unpack(request.body.to_vec(), packing, limits::REQUEST_EXPANDED_BYTES_MAX)?

@@ -48,6 +48,7 @@ impl Feed {
             schema_min: 0,
             head: self.notes.len() as u64,
             stable: 0,
+            principal: None,
             last_seq: Some(0),
             now: NOW_MS,
             hlc: Hlc::at(NOW_MS),

@@ -9,7 +9,7 @@ use turnstone_protocol::{Code, Incarnation};
 
 use super::local::{self, Done, Greeted, Job, Place};
 use super::run::{Loop, Message};
-use super::wire::{Packed, Wire, read_page};
+use super::wire::{Asker, Packed, Wire, read_page};
 use crate::Error;
 use crate::observe::LastError;
 use crate::report::SyncReport;
@@ -102,8 +102,8 @@ impl Loop {
         let Some((identity, at)) = self.place.as_ref().map(|place| (place.identity, place.position.at)) else {
             return self.locate(Command::Hello { flight });
         };
-        let (wire, token) = (Arc::clone(&self.setup.wire), Arc::clone(&self.token));
-        let greeted = async move { Ok(Greeted { answer: Box::new(wire.hello(&token, identity).await?), at }) };
+        let (wire, asker) = (Arc::clone(&self.setup.wire), self.asker());
+        let greeted = async move { Ok(Greeted { answer: Box::new(wire.hello(&asker, identity).await?), at }) };
         self.launch(flight, greeted, Message::Hello);
     }
 
@@ -124,11 +124,10 @@ impl Loop {
             }),
         };
         self.pushes.insert(flight, (sent, asked));
-        let (wire, token, runtime) =
-            (Arc::clone(&self.setup.wire), Arc::clone(&self.token), self.setup.runtime.clone());
+        let (wire, asker, runtime) = (Arc::clone(&self.setup.wire), self.asker(), self.setup.runtime.clone());
         let answer = async move {
             let packed = body.pack(&wire, &runtime).await?;
-            wire.push(&token, &packed).await.map(Box::new)
+            wire.push(&asker, &packed).await.map(Box::new)
         };
         self.launch(flight, answer, Message::Pushed);
     }
@@ -153,14 +152,19 @@ impl Loop {
             runs: true,
         };
         self.asked.insert(flight, asked);
-        let (wire, token, runtime) =
-            (Arc::clone(&self.setup.wire), Arc::clone(&self.token), self.setup.runtime.clone());
+        let (wire, asker, runtime) = (Arc::clone(&self.setup.wire), self.asker(), self.setup.runtime.clone());
         let answer = async move {
-            let response = wire.pull(&token, &request).await?;
+            let response = wire.pull(&asker, &request).await?;
             // Unpacked and read on another thread, while this one downloads.
             runtime.spawn_blocking(move || read_page(response)).await.unwrap_or(Err(Failure::Broken)).map(Box::new)
         };
         self.launch(flight, answer, Message::Fetched);
+    }
+
+    /// Who asks, and for whose database.
+    fn asker(&self) -> Asker {
+        let principal = self.place.as_ref().and_then(|place| place.principal.clone());
+        Asker { token: Arc::clone(&self.token), principal }
     }
 
     /// Reads where the database stands first.

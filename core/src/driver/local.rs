@@ -88,6 +88,8 @@ pub(super) enum Outcome {
 pub(super) struct Place {
     pub(super) identity: Identity,
     pub(super) position: Position,
+    /// Whose database it is, as the server named them.
+    pub(super) principal: Option<Arc<str>>,
 }
 
 /// What came of jobs that were run together, in their order.
@@ -146,7 +148,7 @@ pub(super) fn pack_ahead(ran: &mut Ran, wire: &Wire, schema: u32) {
 }
 
 fn locate(sys: &SystemTx<'_>) -> Result<Place, Error> {
-    Ok(Place { identity: sync::identity(sys)?, position: sync::position(sys)? })
+    Ok(Place { identity: sync::identity(sys)?, position: sync::position(sys)?, principal: sync::principal(sys)? })
 }
 
 fn run(job: &Job, sys: &mut SystemTx<'_>) -> Result<Outcome, Error> {
@@ -216,6 +218,10 @@ fn note(job: &Job, sys: &mut SystemTx<'_>) -> Result<Outcome, Error> {
 fn greet(sys: &mut SystemTx<'_>, Greeted { answer, at }: &Greeted) -> Result<Greeting, Error> {
     let place = locate(sys)?;
     let now = sys.now();
+    // First of all: what is said to somebody else means nothing here.
+    if !sync::claim(sys, answer.principal.as_deref())? {
+        return Ok(Greeting::OtherAccount);
+    }
     if sys.schema().version < answer.schema_min {
         return Ok(Greeting::UpgradeRequired);
     }

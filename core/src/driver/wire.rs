@@ -6,13 +6,15 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use turnstone_engine::sync::Failure;
-use turnstone_protocol::wire::HelloAnswer;
-use turnstone_protocol::wire::{PREFIX, PullAnswer, PullRequest, PushAnswer};
+use turnstone_protocol::wire::{HelloAnswer, PREFIX, PRINCIPAL, PullAnswer, PullRequest, PushAnswer};
 use turnstone_protocol::{Problem, limits};
 
 use crate::codec::{self, Encoding, Unpack};
 use crate::sync::Identity;
 use crate::transport::{Method, Request, Response, Transport, TransportError, retry_after};
+
+/// The longest name of a principal.
+const PRINCIPAL_BYTES_MAX: usize = 255;
 
 /// The way to the server, shared by all requests of a store.
 pub(super) struct Wire {
@@ -20,6 +22,14 @@ pub(super) struct Wire {
     /// How request bodies are packed: simpler, once the server said it does not speak the better.
     packing: AtomicU8,
     traffic: Traffic,
+}
+
+/// Who asks, and whose database it is for.
+#[derive(Clone)]
+pub(super) struct Asker {
+    pub(super) token: Arc<str>,
+    /// As the server named them; none: it has not yet.
+    pub(super) principal: Option<Arc<str>>,
 }
 
 /// What travelled.
@@ -55,27 +65,34 @@ impl Wire {
         Packed { plain, packed, encoding }
     }
 
-    pub(super) async fn hello(&self, token: &str, identity: Identity) -> Result<HelloAnswer, Failure> {
+    pub(super) async fn hello(&self, asker: &Asker, identity: Identity) -> Result<HelloAnswer, Failure> {
         let Identity { device, incarnation, .. } = identity;
         let path = format!("{PREFIX}/hello?device={device}&incarnation={incarnation}");
-        let response = self.exchange(Method::Get, path, token, None).await?;
-        read(response)
+        let answer: HelloAnswer = read(self.exchange(Method::Get, path, asker, None).await?)?;
+        // It travels in a header from now on.
+        let is_name = |name: &str| {
+            (1..=PRINCIPAL_BYTES_MAX).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        if answer.principal.as_deref().is_some_and(|name| !is_name(name)) {
+            return Err(Failure::NotTurnstone);
+        }
+        Ok(answer)
     }
 
-    pub(super) async fn push(&self, token: &str, body: &Packed) -> Result<PushAnswer, Failure> {
-        read(self.post(format!("{PREFIX}/push"), token, body).await?)
+    pub(super) async fn push(&self, asker: &Asker, body: &Packed) -> Result<PushAnswer, Failure> {
+        read(self.post(format!("{PREFIX}/push"), asker, body).await?)
     }
 
-    pub(super) async fn pull(&self, token: &str, request: &PullRequest) -> Result<Response, Failure> {
+    pub(super) async fn pull(&self, asker: &Asker, request: &PullRequest) -> Result<Response, Failure> {
         let plain = serde_json::to_vec(request).map_err(|_| Failure::Broken)?;
-        self.post(format!("{PREFIX}/pull"), token, &self.pack(Bytes::from(plain))).await
+        self.post(format!("{PREFIX}/pull"), asker, &self.pack(Bytes::from(plain))).await
     }
 
     /// Posts a body; where the server does not speak its encoding, again in a simpler one.
-    async fn post(&self, path: String, token: &str, body: &Packed) -> Result<Response, Failure> {
+    async fn post(&self, path: String, asker: &Asker, body: &Packed) -> Result<Response, Failure> {
         let mut body = body.clone();
         loop {
-            let response = self.exchange(Method::Post, path.clone(), token, Some(&body)).await?;
+            let response = self.exchange(Method::Post, path.clone(), asker, Some(&body)).await?;
             match body.encoding.simpler() {
                 Some(simpler) if response.status == 415 => {
                     self.packing.store(simpler as u8, Ordering::Relaxed);
@@ -91,14 +108,15 @@ impl Wire {
         &self,
         method: Method,
         path: String,
-        token: &str,
+        asker: &Asker,
         body: Option<&Packed>,
     ) -> Result<Response, Failure> {
         let mut headers = vec![
-            ("authorization", format!("Bearer {token}")),
+            ("authorization", format!("Bearer {}", asker.token)),
             ("accept", "application/json".to_owned()),
             ("accept-encoding", Encoding::ACCEPTED.to_owned()),
         ];
+        headers.extend(asker.principal.iter().map(|name| (PRINCIPAL, name.to_string())));
         if let Some(body) = body {
             headers.push(("content-type", "application/json".to_owned()));
             headers.extend(body.encoding.name().map(|name| ("content-encoding", name.to_owned())));

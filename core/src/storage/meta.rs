@@ -64,6 +64,10 @@ pub(crate) enum Key {
     Witness,
     /// What is about to be written there, until both have it. The store, at open.
     NextWitness,
+    /// SHA-256 of the account the app opened it for. Storage, at open.
+    Account,
+    /// Whose database it is, as the server named them. Sync, at the first contact.
+    Principal,
 }
 
 impl Key {
@@ -98,6 +102,8 @@ impl Key {
             Self::LastSyncedMs => "last_synced_ms",
             Self::Witness => "witness",
             Self::NextWitness => "next_witness",
+            Self::Account => "account",
+            Self::Principal => "principal",
         }
     }
 }

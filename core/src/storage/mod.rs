@@ -4,6 +4,7 @@
 //! `visible(row) = fold(ops of the row in the fold, base(row))` is true after every commit. Knows no network
 //! and decides nothing about sync: `crate::sync` runs its steps inside [`SystemTx`].
 
+mod account;
 mod body;
 mod capture;
 mod changes;
@@ -40,6 +41,7 @@ mod tx;
 mod value;
 mod writer;
 
+pub use account::Account;
 pub use changes::{ChangeSet, RowIds};
 pub use database::{Database, Written};
 pub use options::{Durability, OpenOptions};

@@ -14,7 +14,7 @@ use super::meta::{self, Key};
 use super::options::{Durability, OpenOptions};
 use super::tables::Tables;
 use super::writer::{Setup, Writer};
-use super::{connect, define, local, migrate};
+use super::{account, connect, define, local, migrate};
 use crate::error::Error;
 
 /// What opening gives.
@@ -42,6 +42,7 @@ pub(crate) fn open(path: &Path, schema: &Schema, options: &OpenOptions) -> Resul
     // Until the file is known to be ours, closing it must not change it either.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     let found = migrate::look(&conn)?;
+    account::check(&conn, options.account.as_ref(), found == migrate::Found::Empty)?;
     if conn.is_readonly("main")? {
         return Err(Error::ReadOnly);
     }
@@ -51,6 +52,7 @@ pub(crate) fn open(path: &Path, schema: &Schema, options: &OpenOptions) -> Resul
     migrate::run(&mut conn, found, options)?;
     define::apply(&mut conn, schema)?;
     local::run(&mut conn, &gate, &tables, &options.local_sql)?;
+    account::claim(&conn, options.account.as_ref())?;
     if has_log && options.durability == Durability::Power {
         make_durable(&conn);
     }

@@ -2,6 +2,7 @@
 
 use turnstone_protocol::limits;
 
+use super::account::Account;
 use crate::clock::{Clock, Entropy};
 
 /// What an acknowledged write survives.
@@ -21,6 +22,8 @@ pub struct OpenOptions {
     pub durability: Durability,
     /// The app's own version, recorded with every group.
     pub app_version: Option<String>,
+    /// Whose database it is; none: whoever opens it.
+    pub account: Option<Account>,
     /// The largest value of one field, in bytes.
     pub value_bytes_max: usize,
     /// SQL of the app's own, run at every open: full-text tables, views, and triggers that write only such tables
@@ -44,6 +47,7 @@ impl OpenOptions {
         Self {
             durability: Durability::Power,
             app_version: None,
+            account: None,
             value_bytes_max: limits::VALUE_BYTES_MAX,
             local_sql: Vec::new(),
             readers_max: 4,

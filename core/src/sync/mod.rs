@@ -31,7 +31,7 @@ pub(crate) use hash::{StateHash, state_hash};
 pub(crate) use incarnation::{new_incarnation, rewind};
 pub(crate) use letters::{dead_letters, retry_dead_letter};
 pub(crate) use page::apply_page;
-pub(crate) use position::{heard, identity, position};
+pub(crate) use position::{claim, heard, identity, position, principal};
 pub(crate) use quarantine::quarantine;
 pub(crate) use report::{
     Asked, Batch, DeadLetter, Identity, PageOutcome, PageReport, Position, ResetWhy, RetryRefused, RowSync, SealInput,

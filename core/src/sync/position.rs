@@ -1,5 +1,7 @@
 //! Who the database is on the wire, how far it has pulled, what time the server said it was.
 
+use std::sync::Arc;
+
 use turnstone_engine::oplog::{Anchor, Moment};
 use turnstone_protocol::{DeviceId, Epoch, Hlc, Incarnation};
 
@@ -25,6 +27,24 @@ pub(crate) fn position(sys: &SystemTx<'_>) -> Result<Position, Error> {
         hlc: server_hlc(sys)?,
         full: resyncing(sys)?,
     })
+}
+
+/// Whose database this is, as the server named them at the first contact.
+pub(crate) fn principal(sys: &SystemTx<'_>) -> Result<Option<Arc<str>>, Error> {
+    Ok(sys.meta::<String>(Key::Principal)?.map(Arc::from))
+}
+
+/// Whether this database belongs to the principal the server speaks to. The first one it speaks to gets it (I-48).
+pub(crate) fn claim(sys: &mut SystemTx<'_>, named: Option<&str>) -> Result<bool, Error> {
+    match (principal(sys)?, named) {
+        (Some(owner), Some(named)) => Ok(*owner == *named),
+        (None, Some(named)) => {
+            sys.set_meta(Key::Principal, Some(named))?;
+            Ok(true)
+        }
+        // A server that names nobody cannot be compared with.
+        (_, None) => Ok(true),
+    }
 }
 
 /// Remembers what the server's clock said at `now`. Every answer carries it; so does hello.

@@ -16,7 +16,7 @@ use turnstone::transport::{
 };
 use turnstone::{Clock, Durability, Options, Remote, Schema, Store, Value};
 use turnstone_engine::oplog::Moment;
-use turnstone_protocol::wire::{PullRequest, PushRequest};
+use turnstone_protocol::wire::{PRINCIPAL, PullRequest, PushRequest};
 use turnstone_protocol::{Code, Problem};
 use turnstone_server::service::Settings;
 use turnstone_server::storage::sqlite::{SqliteOptions, SqliteStorage, Synchronous};
@@ -240,6 +240,8 @@ impl MemoryServer {
     fn answer(&self, request: &Request, token: &str, body: &[u8]) -> Result<String, Problem> {
         let now_ms = now_ms();
         let who = token::verify(&[key()], token, now_ms)?;
+        let named = request.headers.iter().find(|(name, _)| *name == PRINCIPAL);
+        who.owns(named.map(|(_, value)| value.as_bytes()))?;
         let malformed = |_| Problem::new(Code::Malformed, "Not what was expected.");
         let service = self.service.lock().unwrap();
         let service = service.as_ref().unwrap();

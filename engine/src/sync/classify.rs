@@ -18,6 +18,8 @@ pub(super) enum Meaning {
     Later { retry_after_ms: Option<u64> },
     /// Get a new token.
     Unauthorized { expired: bool },
+    /// Signed in as somebody else than the one whose database this is.
+    OtherAccount,
     /// Signed in, but not allowed.
     Forbidden,
     /// The request is too large: send less.
@@ -54,6 +56,7 @@ pub(super) fn meaning(failure: &Failure) -> Meaning {
         Some(Code::EpochChanged) => return Meaning::Reset(ResetCause::EpochChanged),
         Some(Code::EpochSuspect) => return Meaning::Reset(ResetCause::EpochSuspect),
         Some(Code::UpgradeRequired) => return Meaning::Upgrade,
+        Some(Code::OtherAccount) => return Meaning::OtherAccount,
         _ => {}
     }
     let code = code.clone();

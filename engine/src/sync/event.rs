@@ -153,6 +153,8 @@ pub enum TokenResult {
 pub enum Greeting {
     /// Go on.
     Fine,
+    /// The token is for somebody else than the one whose database this is.
+    OtherAccount,
     /// The server's history is not the one this database knows.
     EpochChanged,
     /// The server's history is shorter than what this database has pulled.

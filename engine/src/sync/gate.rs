@@ -6,7 +6,7 @@ use super::command::{Command, TokenReason, Trouble};
 use super::event::{Failure, Flight, Greeting, Now, ResetCause, TokenResult};
 use super::machine::Sync;
 use crate::scheduler::{Part, Why};
-use turnstone_protocol::Class;
+use turnstone_protocol::{Class, Code};
 
 /// Whether there is a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,6 +134,14 @@ impl Sync {
         self.gate.token = Token::None(if expired { TokenReason::Expired } else { TokenReason::Rejected });
     }
 
+    /// The token is somebody else's: nothing goes out until there is one of the person whose database this is (I-48).
+    pub(super) fn on_other_account(&mut self, generation: u32, now: Now, out: &mut Vec<Command>) {
+        if self.gate.token == Token::Have && generation == self.gate.generation {
+            self.gate.hello = Hello::Needed;
+            self.needs_auth(Code::OtherAccount.as_str(), now, out);
+        }
+    }
+
     fn needs_auth(&mut self, code: &str, now: Now, out: &mut Vec<Command>) {
         self.gate.token = Token::None(TokenReason::Rejected);
         self.scheduler.fail(Part::Gate, Why::SignIn, now.mono_ms);
@@ -166,9 +174,12 @@ impl Sync {
         self.gate.hello = Hello::Needed;
         match result {
             Ok(greeting) => {
-                self.answered(Part::Gate);
+                if greeting != Greeting::OtherAccount {
+                    self.answered(Part::Gate);
+                }
                 match greeting {
                     Greeting::Fine => self.gate.hello = Hello::Done,
+                    Greeting::OtherAccount => self.on_other_account(generation, now, out),
                     Greeting::EpochChanged => self.reset(ResetCause::EpochChanged, now, out),
                     Greeting::EpochSuspect => self.reset(ResetCause::EpochSuspect, now, out),
                     Greeting::Forked => self.renew(now, out),
@@ -182,6 +193,7 @@ impl Sync {
     fn hello_failed(&mut self, failure: &Failure, generation: u32, now: Now, out: &mut Vec<Command>) {
         match classify::meaning(failure) {
             Meaning::Unauthorized { expired } => self.on_unauthorized(generation, expired, now, out),
+            Meaning::OtherAccount => self.on_other_account(generation, now, out),
             Meaning::Upgrade => self.stop_for_upgrade(now, out),
             // Tier 0: a server without hello. Epoch and clock come with its other answers.
             Meaning::NotServed | Meaning::Refused(_) | Meaning::Forbidden | Meaning::TooLarge => {

@@ -199,6 +199,9 @@ impl Sync {
         if let Meaning::Unauthorized { expired } = meaning {
             return self.on_unauthorized(generation, expired, now, out);
         }
+        if meaning == Meaning::OtherAccount {
+            return self.on_other_account(generation, now, out);
+        }
         self.note(classify::trouble(failure), out);
         self.blame(Some(Lane::Pull), failure, now);
         match &meaning {

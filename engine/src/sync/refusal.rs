@@ -26,6 +26,10 @@ impl Sync {
             out.push(Command::Forget { batch: batch.id });
             return self.on_unauthorized(sending.generation, expired, now, out);
         }
+        if meaning == Meaning::OtherAccount {
+            out.push(Command::Forget { batch: batch.id });
+            return self.on_other_account(sending.generation, now, out);
+        }
         self.note(classify::trouble(failure), out);
         self.blame(Some(Lane::Push), failure, now);
         if self.mending.is_some() {
@@ -57,7 +61,7 @@ impl Sync {
             Meaning::Forked => self.renew(now, out),
             Meaning::Reset(cause) => self.reset(cause, now, out),
             Meaning::Upgrade => self.stop_for_upgrade(now, out),
-            Meaning::Unauthorized { .. } => {}
+            Meaning::Unauthorized { .. } | Meaning::OtherAccount => {}
         }
         self.run_failed_by(&classify::meaning(failure));
     }

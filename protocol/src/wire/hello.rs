@@ -25,6 +25,9 @@ pub struct HelloAnswer {
     /// The last seq it recorded for the asking device and incarnation, if it named them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seq: Option<u64>,
+    /// Who the token is for: the same text for the same user of the same tenant, for ever, and for nobody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<String>,
     /// The server's wall clock, in milliseconds since 1970.
     pub now: u64,
     /// The tenant's clock.

@@ -12,3 +12,6 @@ pub use verdict::{Explain, Kept, Outcome, Verdict};
 
 /// The path prefix of every endpoint.
 pub const PREFIX: &str = "/sync/v1";
+
+/// The header in which a client names whose database it asks for, as [`HelloAnswer::principal`] said.
+pub const PRINCIPAL: &str = "turnstone-principal";

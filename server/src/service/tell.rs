@@ -50,6 +50,7 @@ impl Service {
                 head: head.n,
                 stable: stable(view, tenant, &head, now_ms, self.rules.stable_after_ms)?,
                 last_seq,
+                principal: Some(who.pseudonym()),
                 now: now_ms,
                 hlc: head.hlc,
             })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::value::RawValue;
-use turnstone_protocol::wire::{PullRequest, PushRequest};
+use turnstone_protocol::wire::{PRINCIPAL, PullRequest, PushRequest};
 use turnstone_protocol::{Code, Problem, Schema, limits};
 use turnstone_server::service::Settings;
 use turnstone_server::storage::sqlite::{SqliteOptions, SqliteStorage, Synchronous};
@@ -81,6 +81,7 @@ impl FfiTestServer {
             |name: &str| request.headers.iter().find(|header| header.name == name).map(|header| &*header.value);
         let bearer = header("authorization").unwrap_or_default().trim_start_matches("Bearer ");
         let who = token::verify(std::slice::from_ref(&self.key), bearer, now_ms)?;
+        who.owns(header(PRINCIPAL).map(str::as_bytes))?;
         let body = self.body(request, header("content-encoding"))?;
         let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
         match path {
