@@ -56,7 +56,8 @@ fn every_exported_function_stands_behind_the_fence() {
     assert!(found.len() >= 40, "the sources are read: {}", found.len());
     let mut listed: Vec<&str> = CALLS.lines().filter(|line| !line.starts_with('#')).collect();
     let mut names: Vec<&str> = found.iter().map(|(_, body)| trips_as(body)).chain(["pages_read"]).collect();
-    (listed.sort_unstable(), names.sort_unstable());
+    listed.sort_unstable();
+    names.sort_unstable();
     assert_eq!(listed, names, "bindings/calls.txt has each of them, for the suites of Kotlin and Swift");
     for (name, body) in &found {
         let fenced = ["fence::quick(", "fence::blocking(", "fence::task(", ".writing(", ".or_next(", "fence::listen("];
