@@ -177,5 +177,8 @@ impl Loop {
         };
         self.feed(Event::Applied { flight, outcome });
         self.pages.remove(&flight);
+        if report.released {
+            self.feed(Event::WorkPending);
+        }
     }
 }

@@ -196,12 +196,14 @@ pub(super) fn parked_on(sys: &SystemTx<'_>, refused: &[Op]) -> Result<Vec<Head>,
     Ok(found)
 }
 
-/// Lets go on what is held back for nothing any more: what it builds on was applied after all.
-pub(super) fn release(sys: &mut SystemTx<'_>) -> Result<(), Error> {
+/// Lets go on what is held back for nothing any more: what it builds on was applied after all. Says whether anything
+/// is to be sent now.
+pub(super) fn release(sys: &mut SystemTx<'_>) -> Result<bool, Error> {
     let parked = log::parked(sys)?;
     if parked.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
+    let mut released = false;
     let letters = letters::dead_letters(sys.conn())?;
     let refused: Vec<Op> =
         letters.into_iter().filter(|letter| letter.n.is_none()).flat_map(|letter| letter.ops).collect();
@@ -217,9 +219,10 @@ pub(super) fn release(sys: &mut SystemTx<'_>) -> Result<(), Error> {
             }
             log::move_to(sys, &head, GroupState::New, None)?;
             log::lower_low(sys, head.grp)?;
+            released = true;
         }
     }
-    Ok(())
+    Ok(released)
 }
 
 /// Gives a group whose sent form the server will never apply a new identity, where it stands.

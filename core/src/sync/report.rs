@@ -154,6 +154,8 @@ pub(crate) struct PageReport {
     pub(crate) settled: usize,
     /// Of those, groups that no verdict was heard of: the page shows that they took full effect.
     pub(crate) applied: usize,
+    /// Whether it let something go on that was held back: there is something to send.
+    pub(crate) released: bool,
 }
 
 /// Why the device starts again from the beginning of the feed.

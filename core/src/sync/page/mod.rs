@@ -47,7 +47,7 @@ pub(crate) fn apply_page(
     asked: &Asked,
     now: Moment,
 ) -> Result<PageReport, Error> {
-    let mut report = PageReport { outcome: PageOutcome::Applied, rows: 0, settled: 0, applied: 0 };
+    let mut report = PageReport { outcome: PageOutcome::Applied, rows: 0, settled: 0, applied: 0, released: false };
     let position = position::position(sys)?;
     if position.epoch.is_some_and(|epoch| epoch != page.epoch) {
         report.outcome = PageOutcome::EpochChanged;
@@ -145,11 +145,11 @@ impl Page {
         Ok(())
     }
 
-    fn end(self, sys: &mut SystemTx<'_>) -> Result<PageReport, Error> {
+    fn end(mut self, sys: &mut SystemTx<'_>) -> Result<PageReport, Error> {
         self.rows.flush(sys)?;
         self.tally.write(sys)?;
         if self.withdrew {
-            park::release(sys)?;
+            self.report.released = park::release(sys)?;
         }
         Ok(self.report)
     }
