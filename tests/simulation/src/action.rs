@@ -106,6 +106,8 @@ pub enum Action {
     Poison { device: u8, kind: u8 },
     /// It swallows what it choked on.
     Heal,
+    /// Somebody sends a dead letter of a device again, and edits its row at once.
+    RetryLetter { device: u8, letter: u8, edit: Option<i64> },
 }
 
 /// How many devices may come to be from the files of others.
@@ -174,6 +176,7 @@ fn fault(rng: &mut fastrand::Rng, swarm: &Swarm, device: u8) -> Option<Action> {
         (swarm.clones, Action::Clone { device }),
         (swarm.upgrade, if rng.u8(..3) == 0 { Action::UpgradeServer } else { Action::Upgrade { device } }),
         (swarm.poison, if rng.u8(..6) == 0 { Action::Heal } else { Action::Poison { device, kind: rng.u8(..) } }),
+        (swarm.retry_letter, retry_letter(rng, device)),
         (swarm.hole, Action::Hole { device, up: rng.bool(), down: rng.bool() }),
         (swarm.clock_rate, Action::ClockRate { device, per_mille: clock_rate(rng) }),
     ];
@@ -202,6 +205,11 @@ fn server_disk(rng: &mut fastrand::Rng) -> Action {
         0 => Action::ServerDisk { full: rng.bool() },
         _ => Action::ServerDiskError { step: rng.u8(..) },
     }
+}
+
+fn retry_letter(rng: &mut fastrand::Rng, device: u8) -> Action {
+    let edit = rng.bool().then(|| rng.i64(10..1_000_000));
+    Action::RetryLetter { device, letter: rng.u8(..), edit }
 }
 
 /// It stands still, is wrong as oscillators are, or as broken ones.

@@ -1,5 +1,6 @@
 //! What must hold at every moment, that the end comes, and what must hold then.
 
+mod again;
 mod blame;
 mod end;
 mod now;

@@ -12,7 +12,7 @@ use turnstone::{
     Budget, Clock, Entropy, Error, Options, Remote, RunOutcome, RunReason, Store, TokenError, TokenReason, Witness,
     WitnessError,
 };
-use turnstone_engine::oplog::Moment;
+use turnstone_engine::oplog::{GroupState, Moment};
 use turnstone_protocol::{Gid, Incarnation};
 use turnstone_server::key::Key;
 use turnstone_vfs::{Disk, DiskImage};
@@ -82,6 +82,27 @@ pub struct Attempt {
     pub may_be_saved: bool,
 }
 
+impl Attempt {
+    /// Something to be written for the first time.
+    pub fn new(write_id: String, work: Work, position: u64) -> Self {
+        Self { write_id, work, ops: Arc::default(), position, refused_in: None, may_be_saved: false }
+    }
+}
+
+/// A dead letter that is sent again, until it is known what came of it.
+pub struct Retry {
+    /// The group it is a letter of.
+    pub gid: Gid,
+    /// The op of it; none: all of them.
+    pub place: Option<usize>,
+    /// What the file held before.
+    pub before: Vec<(Gid, GroupState)>,
+    /// Where the device stood.
+    pub position: u64,
+    /// Whether the app was told that it worked.
+    pub told: bool,
+}
+
 /// Time the system gave.
 pub struct Run {
     /// What came of it, once something did.
@@ -129,6 +150,8 @@ pub struct Device {
     pub suspended: bool,
     /// Runs in the background, of this life.
     pub runs: Vec<Run>,
+    /// The dead letter it was sending again when it died, or its disk failed.
+    pub retrying: Option<Retry>,
     /// Its next group is one on which the server chokes.
     pub writes_poison: Option<Poison>,
     /// The write under way when the process died or the disk failed.
@@ -190,6 +213,7 @@ impl Device {
             crash_power: false,
             suspended: false,
             runs: Vec::new(),
+            retrying: None,
             writes_poison: None,
             unsure: None,
             expected: BTreeMap::new(),

@@ -181,6 +181,8 @@ pub struct Model {
     /// The acknowledged groups.
     pub groups: Vec<ModelGroup>,
     by_gid: BTreeMap<Gid, WriteId>,
+    /// What a write took the place of.
+    origin: BTreeMap<WriteId, WriteId>,
     /// Where each life of a device but its first came from.
     pub restored: BTreeMap<(usize, usize), Restored>,
 }
@@ -208,6 +210,21 @@ impl Model {
     /// Every key under which a write may be decided: its own, and those of what stands for it once it was held back.
     pub fn keys(&self, write: WriteId) -> impl Iterator<Item = Gid> {
         std::iter::successors(Some(self.groups[write].gid), |gid| Some(follow_up(*gid))).take(1 + FOLLOW_UPS)
+    }
+
+    /// A dead letter, or what was held back for it, is sent again as a write of its own.
+    pub fn takes_place(&mut self, write: WriteId, earlier: WriteId) {
+        self.origin.insert(write, earlier);
+    }
+
+    /// What a write took the place of, and what that did.
+    pub fn origins(&self, write: WriteId) -> impl Iterator<Item = WriteId> {
+        std::iter::successors(self.origin.get(&write), |earlier| self.origin.get(earlier)).copied()
+    }
+
+    /// Whether another write took the place of this one.
+    pub fn is_meant_again(&self, write: WriteId) -> bool {
+        self.origin.values().any(|earlier| *earlier == write)
     }
 
     /// Whether `later` had seen `earlier`, which became commit `n`.

@@ -129,6 +129,14 @@ impl Play<'_> {
     fn check_refusals(&mut self, history: &History, n: u64) {
         for refused in history.refused.iter().filter(|refused| refused.after == n) {
             let Some(group) = self.model.find(refused.gid) else { continue };
+            let is_applied = |origin| {
+                let applied = |commit: &Commit| commit.n <= n && self.model.find(commit.gid) == Some(origin);
+                history.commits.iter().any(applied)
+            };
+            if self.model.origins(group).any(is_applied) {
+                // What it took the place of was applied after all.
+                continue;
+            }
             let before = self.rows.clone();
             if self.model.groups[group].gid != refused.gid {
                 // It stands for one that was held back, which may have been applied: that is not the merge's affair.

@@ -100,6 +100,9 @@ pub struct Swarm {
     /// Whether it chokes on them for ever.
     #[serde(default)]
     pub poison_stays: bool,
+    /// Dead letters that are sent again.
+    #[serde(default)]
+    pub retry_letter: u16,
     /// Networks that swallow packets.
     #[serde(default)]
     pub hole: u16,
@@ -152,6 +155,7 @@ impl Swarm {
             upgrade: 0,
             poison: 0,
             poison_stays: false,
+            retry_letter: 0,
             hole: 0,
             clock_rate: 0,
         };
@@ -181,6 +185,7 @@ impl Swarm {
         swarm.clones = rate(10);
         swarm.upgrade = rate(15);
         swarm.poison = rate(15);
+        swarm.retry_letter = rate(40);
         swarm.hole = rate(20);
         swarm.clock_rate = rate(15);
         swarm.poison_stays = rng.u8(..3) == 0;
@@ -228,6 +233,7 @@ impl Swarm {
             upgrade: 0,
             poison: 0,
             poison_stays: false,
+            retry_letter: 0,
             hole: 0,
             clock_rate: 0,
         }

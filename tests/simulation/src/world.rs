@@ -2,6 +2,7 @@
 
 mod changes;
 mod faults;
+mod letters;
 mod overheard;
 mod packets;
 mod poison;
@@ -63,6 +64,10 @@ pub struct World {
     bodies: BTreeMap<Gid, u64>,
     /// The groups the server choked on, or would have.
     pub poisoned: BTreeSet<Gid>,
+    /// The ops of dead letters that were sent again: group and place.
+    pub retried: BTreeSet<(Gid, usize)>,
+    /// Whether every dead letter is sent again once faults are over.
+    pub retries_all: bool,
     /// Whether it does so for ever.
     pub poison_stays: bool,
     /// What did not hold.
@@ -159,6 +164,8 @@ impl World {
             bodies: BTreeMap::new(),
             answered_head: 0,
             poisoned: BTreeSet::new(),
+            retried: BTreeSet::new(),
+            retries_all: swarm.retry_letter > 0 && seed.is_multiple_of(2),
             poison_stays: swarm.poison_stays,
             violations: Vec::new(),
             counters: BTreeMap::new(),
@@ -235,6 +242,7 @@ impl World {
             | Action::Pair { .. }
             | Action::Settings { .. }
             | Action::FailingWrite { .. } => self.app(action),
+            Action::RetryLetter { .. } => self.mend(action),
             Action::Sync { device } => self.ask(*device, Device::ask_sync),
             Action::Poke { device } => self.ask(*device, |device| _ = device.with(turnstone::Store::poke)),
             Action::Suspend { .. } | Action::Background { .. } | Action::Expire { .. } | Action::Conditions { .. } => {
@@ -278,7 +286,9 @@ impl World {
         if runs && !was_up && self.devices[at].lives > 1 {
             self.saw("device restarted");
         }
-        if !runs {
+        if runs {
+            self.adopt(at);
+        } else {
             self.bury(at);
         }
         runs

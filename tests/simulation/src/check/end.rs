@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use turnstone_protocol::Gid;
 
+use super::again;
 use super::blame::blame;
 use super::now::pair;
 use super::{dead, held_back, shows};
@@ -88,7 +89,8 @@ fn letters(world: &mut World, history: &History, expected: &Due) {
         found.extend(mine);
     }
     for (gid, place) in expected.lost.difference(&found) {
-        if world.model.find(*gid).is_some_and(|write| world.model.may_be_unheard(write)) {
+        let is_unheard = |write| world.model.may_be_unheard(write);
+        if world.retried.contains(&(*gid, *place)) || world.model.find(*gid).is_some_and(is_unheard) {
             continue;
         }
         world.wrong("I-36", format!("op {place} of {gid} lost to a delete and is no dead letter"));
@@ -156,12 +158,14 @@ fn fates(world: &mut World, history: &History) {
             // What a backup provably destroyed is forgiven, nothing else.
             None if world.model.was_undone(write) => {}
             None if world.model.may_be_unheard(write) && was_refused(history, group.gid) => {}
+            None if again::is_excused(world, write, |other| accepted.contains_key(&other)) => {}
             None => wrong.push(("I-01", format!("a group of device {device} was acknowledged and is nowhere"))),
         }
     }
     for (invariant, what) in wrong {
         world.wrong(invariant, what);
     }
+    again::once(world, &accepted);
     if letters.iter().any(|letters| !letters.is_empty()) {
         world.saw("dead letters at the end");
     }

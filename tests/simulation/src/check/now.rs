@@ -8,7 +8,7 @@ use turnstone::{Decision, Store};
 use turnstone_engine::scheduler::Kind;
 use turnstone_protocol::Gid;
 
-use super::{dead, shows, status};
+use super::{again, dead, shows, status};
 use crate::device::Expected;
 use crate::model::{Meaning, ModelOp};
 use crate::world::World;
@@ -131,7 +131,7 @@ fn expected(world: &mut World, at: usize, position: u64) {
         if holds {
             left.insert((table, id, field), (what, gid));
         } else if shown.is_none() && what != Expected::Gone {
-            if !may_be_gone(world, at, (table, &id), position) {
+            if !again::is_excused_of(world, gid) && !may_be_gone(world, at, (table, &id), position) {
                 world.wrong("I-08", format!("device {at}: {table} {id} is gone, {field} should show {what:?}"));
             }
         } else if !is_settled(world, at, gid, position) {
@@ -142,9 +142,10 @@ fn expected(world: &mut World, at: usize, position: u64) {
     world.devices[at].expected = left;
 }
 
-/// Whether the server's word on a group has arrived.
+/// Whether the server's word on a group has arrived, or another one counts in its place.
 fn is_settled(world: &World, at: usize, gid: Gid, position: u64) -> bool {
-    world.server.decided_at(gid).is_some_and(|commit| commit <= position) || dead(world, at).contains(&gid)
+    let arrived = |gid| world.server.decided_at(gid).is_some_and(|commit| commit <= position);
+    arrived(gid) || dead(world, at).contains(&gid) || again::is_excused_of(world, gid)
 }
 
 /// Whether a row that a device wrote in may have vanished from it: somebody's delete of it has arrived, or something

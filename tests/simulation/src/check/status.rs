@@ -6,7 +6,7 @@ use turnstone::testing::inspect::{self, Standing};
 use turnstone::{RunOutcome, Store};
 use turnstone_engine::oplog::GroupState;
 
-use super::{dead, held_back};
+use super::{again, dead, held_back};
 use crate::device::Run;
 use crate::model::WriteId;
 use crate::world::World;
@@ -59,9 +59,10 @@ fn undecided(world: &mut World, at: usize, standing: Standing) {
     world.devices[at].undecided = open;
 }
 
-/// Whether the server has decided a write.
+/// Whether the server has decided a write, or another one counts in its place.
 pub(super) fn is_decided(world: &World, write: WriteId) -> bool {
     world.model.keys(write).any(|gid| world.server.decided_at(gid).is_some())
+        || again::is_excused_of(world, world.model.groups[write].gid)
 }
 
 /// Time that the system gave is over when it is over (I-50), and "done" is said only of what is done.

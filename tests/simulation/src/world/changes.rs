@@ -1,6 +1,5 @@
 //! What changes around devices: who may sync, which version they are, and who else has their files.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use turnstone::Error;
@@ -34,7 +33,7 @@ impl World {
             }
             Action::SecondHandle { device, value } => {
                 let at = self.device(device);
-                if self.up(at) && self.devices[at].unsure.is_none() {
+                if self.up(at) && self.devices[at].unsure.is_none() && self.devices[at].retrying.is_none() {
                     self.open_again(at, value);
                 }
             }
@@ -82,7 +81,7 @@ impl World {
         let device = &self.devices[at];
         let pending = device.with(turnstone::Store::status);
         let nothing_pending = matches!(pending, Some(Ok(status)) if status.pending_groups == 0);
-        nothing_pending && device.unsure.is_none() && !device.disk.is_dead()
+        nothing_pending && device.unsure.is_none() && device.retrying.is_none() && !device.disk.is_dead()
     }
 
     /// Two handles on one file: the younger writes, the older is told so and changes nothing (I-42).
@@ -114,14 +113,8 @@ impl World {
     /// Writes the pair. False: it is not known to be saved.
     fn pair_saved(&mut self, at: usize, value: i64) -> bool {
         self.writes += 1;
-        let attempt = Attempt {
-            write_id: format!("w{}", self.writes),
-            work: Work::Pair { value },
-            ops: Arc::default(),
-            position: self.devices[at].position,
-            refused_in: None,
-            may_be_saved: false,
-        };
+        let (work, position) = (Work::Pair { value }, self.devices[at].position);
+        let attempt = Attempt::new(format!("w{}", self.writes), work, position);
         self.attempt(at, attempt);
         self.devices[at].store.is_some() && self.devices[at].unsure.is_none()
     }

@@ -144,7 +144,7 @@ impl World {
 
     /// A backup is put back: what the device wrote since is gone, as far as nobody else has it.
     fn restore(&mut self, at: usize) {
-        if self.devices[at].unsure.is_some() || self.devices[at].disk.is_dead() {
+        if self.devices[at].unsure.is_some() || self.devices[at].retrying.is_some() || self.devices[at].disk.is_dead() {
             return;
         }
         let Some((image, known)) = self.devices[at].backup.clone() else { return };
@@ -203,6 +203,12 @@ impl World {
             self.attempt(at, attempt);
             if self.devices[at].unsure.is_some() {
                 self.wrong("I-06", format!("device {at}: a write fails although nothing is wrong any more"));
+            }
+            if !self.adopt(at) {
+                self.wrong("I-06", format!("device {at}: its log cannot be read, and nothing is wrong any more"));
+            }
+            if self.retries_all {
+                self.retry_all(at);
             }
         }
         any

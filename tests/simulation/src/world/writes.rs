@@ -25,16 +25,12 @@ impl World {
                 return;
             }
         }
+        if !self.adopt(at) {
+            return;
+        }
         self.writes += 1;
         let position = self.devices[at].position;
-        let attempt = Attempt {
-            write_id: format!("w{}", self.writes),
-            work,
-            ops: Arc::default(),
-            position,
-            refused_in: None,
-            may_be_saved: false,
-        };
+        let attempt = Attempt::new(format!("w{}", self.writes), work, position);
         self.attempt(at, attempt);
         self.touch(at);
     }
@@ -152,7 +148,7 @@ impl World {
         }
     }
 
-    fn acknowledge(&mut self, at: usize, gid: Gid, ops: Vec<ModelOp>, position: u64) {
+    pub(super) fn acknowledge(&mut self, at: usize, gid: Gid, ops: Vec<ModelOp>, position: u64) {
         for op in &ops {
             let expected = &mut self.devices[at].expected;
             let mut expect = |field, what| expected.insert((op.table, op.id.clone(), field), (what, gid));
