@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 use serde::Deserialize;
+use turnstone_protocol::plant::{self, Bug};
 
 use super::log;
 use crate::error::Error;
@@ -15,6 +16,9 @@ const GROUPS_MAX: i64 = 500;
 /// The newest group and its ops always stay: numbers are never used again. What a waiting op had not pulled when it was
 /// written stays too: under a new incarnation the op has to name it (rule 15).
 pub(crate) fn forget_stable(sys: &mut SystemTx<'_>, stable: u64) -> Result<bool, Error> {
+    if plant::on(Bug::NothingForgotten) {
+        return Ok(false);
+    }
     let conn = sys.conn();
     let low = log::low(sys)?;
     let stable = oldest_waiting_base(sys, low)?.map_or(stable, |base| base.min(stable));

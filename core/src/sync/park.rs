@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use rusqlite::params;
 use turnstone_engine::oplog::{GroupState, builds_on};
+use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::{Gid, Op, OpKind};
 
 use super::after::referred;
 use super::log::{self, Head};
-use super::{again, letters, seal};
+use super::{again, letters, seal, verdicts};
 use crate::error::Error;
 use crate::storage::{LoggedOp, SystemTx};
 
@@ -18,15 +19,25 @@ use crate::storage::{LoggedOp, SystemTx};
 pub(super) fn dependents(sys: &mut SystemTx<'_>, head: &Head, ops: &[LoggedOp]) -> Result<usize, Error> {
     let mut parked = 0;
     let mut refused: Vec<LoggedOp> = ops.to_vec();
+    if plant::on(Bug::HeldBackTooMuch) {
+        for later in log::from(sys, head.grp + 1, &[GroupState::New])? {
+            log::move_to(sys, &later, GroupState::Parked, None)?;
+        }
+    }
     while let Some(op) = refused.pop() {
         for grp in followers(sys, &op)? {
             let Some(later) = log::head(sys, grp)? else { continue };
             if later.grp == head.grp || later.state != GroupState::New {
                 continue;
             }
+            refused.extend(log::ops(sys, &later)?);
+            if parked > 0 && plant::on(Bug::HeldBackForgotten) {
+                verdicts::leave_fold(sys, &later)?;
+                log::move_to(sys, &later, GroupState::Dead, None)?;
+                continue;
+            }
             log::move_to(sys, &later, GroupState::Parked, None)?;
             parked += 1;
-            refused.extend(log::ops(sys, &later)?);
         }
     }
     Ok(parked)

@@ -19,6 +19,8 @@ pub fn faults(store: &Store) -> Result<Vec<String>, Error> {
 pub struct Standing {
     /// The commit number it has pulled to.
     pub position: u64,
+    /// Whether it reads the feed again from its beginning: what it shows is not of its position then.
+    pub reads_again: bool,
     /// Groups that nobody has decided.
     pub pending_groups: u64,
     /// Those of them that wait for a person.
@@ -36,9 +38,11 @@ pub struct Standing {
 pub fn standing(store: &Store) -> Result<Standing, Error> {
     database(store).read(|reader| {
         let at: Option<i64> = crate::storage::read_meta(reader.conn(), Key::AppliedN)?;
+        let again: Option<i64> = crate::storage::read_meta(reader.conn(), Key::FullPull)?;
         let counts = crate::sync::status_counts(reader.conn())?;
         Ok(Standing {
             position: at.unwrap_or(0).cast_unsigned(),
+            reads_again: again.is_some(),
             pending_groups: counts.pending_groups,
             parked_groups: counts.parked_groups,
             oldest_pending_at_ms: counts.oldest_pending_at_ms,

@@ -1,5 +1,7 @@
 //! What comes of requests: back-off, `Retry-After`, the breaker.
 
+use turnstone_protocol::plant::{self, Bug};
+
 use super::decision::{Wake, Why};
 use super::plan::{Part, Scheduler};
 use super::{RETRY_AFTER_MS_MAX, SPREAD_MS_MAX};
@@ -36,6 +38,9 @@ impl Scheduler {
         if matches!(why, Why::Forbidden | Why::Refused) {
             // Nothing short of a person or a release mends this.
             delay_ms = self.rng.u64(backoff::DELAY_MS_MAX / 2..=backoff::DELAY_MS_MAX);
+        }
+        if plant::on(Bug::BackoffUnbounded) {
+            delay_ms *= 10;
         }
         self.timer(part).wait = Some(Wake { at_ms: now_ms.saturating_add(delay_ms), why });
     }

@@ -128,7 +128,12 @@ impl Sync {
             Event::Started { push_hold_ms, pull_hold_ms } => self.on_started(push_hold_ms, pull_hold_ms, now, out),
             Event::Bootstrap(is_bootstrap) => self.scheduler.bootstrap(is_bootstrap),
             Event::WorkPending => self.on_work(now),
-            Event::Requested => self.on_requested(Cause::Requested),
+            Event::Requested => {
+                self.on_requested(Cause::Requested);
+                if plant::on(Bug::SyncWaitsItsTurn) {
+                    self.scheduler.wait(Part::Pull, 10_000, Why::RetryAfter, now.mono_ms);
+                }
+            }
             Event::Granted => {
                 self.on_requested(Cause::Granted);
                 self.push.is_first = true;

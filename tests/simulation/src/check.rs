@@ -2,6 +2,7 @@
 
 mod again;
 mod blame;
+mod bounds;
 mod end;
 mod now;
 mod quiet;
@@ -13,6 +14,7 @@ use std::collections::BTreeSet;
 use turnstone::testing::inspect;
 use turnstone_protocol::Gid;
 
+pub use bounds::under_way;
 pub use now::continuous;
 pub use quiet::conclude;
 pub use status::runs;

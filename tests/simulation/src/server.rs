@@ -333,6 +333,13 @@ impl Server {
         service.state_hash(&who).map_err(|problem| problem.title)
     }
 
+    /// Up to which commit it says that history is stable.
+    pub fn stable(&self, now_ms: u64) -> u64 {
+        let who = Principal { tenant: TENANT.to_owned(), sub: "0-0".to_owned(), device: None };
+        let hello = self.service.as_ref().and_then(|service| service.hello(&who, None, now_ms).ok());
+        hello.map_or(0, |hello| hello.stable)
+    }
+
     /// A connection of the judge's own, kept while the process lives.
     fn look(&self) -> Result<RefMut<'_, Connection>, String> {
         let mut kept = self.judge.borrow_mut();

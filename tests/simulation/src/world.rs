@@ -97,6 +97,8 @@ pub struct World {
     clock_at_death: Option<u64>,
     /// Whether devices look for news by themselves.
     pub polls: bool,
+    /// Until when the server asked devices to wait.
+    pub patient_until_ms: u64,
     /// The last commit of the server when it last answered.
     answered_head: u64,
     rows: Vec<(&'static str, String)>,
@@ -182,6 +184,7 @@ impl World {
             clock_at: BTreeMap::new(),
             clock_at_death: None,
             polls: swarm.polls,
+            patient_until_ms: 0,
             rows: vec![("notes", app::SETTINGS.to_owned())],
             writes: 0,
             steps: 0,
@@ -194,6 +197,11 @@ impl World {
     /// What the server's wall clock reads.
     fn server_ms(&self) -> u64 {
         crate::device::EPOCH_MS + self.now_ms - self.server_back_ms
+    }
+
+    /// Up to where devices need not remember what they sent.
+    pub fn server_stable(&self) -> u64 {
+        self.server.stable(self.server_ms())
     }
 
     /// Notes the server's wall clock for the commits it has made since the last time.
@@ -262,6 +270,7 @@ impl World {
             _ => self.fault(action),
         }
         self.note(self.net.len() as u64);
+        crate::check::under_way(self);
     }
 
     /// Something is asked of a device that is on.

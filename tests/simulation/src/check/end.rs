@@ -7,14 +7,14 @@ use turnstone_protocol::Gid;
 use super::again;
 use super::blame::blame;
 use super::now::pair;
-use super::{dead, held_back, shows};
+use super::{bounds, dead, held_back, shows};
 use crate::app;
 use crate::model::{History, RowKey, WriteId};
 use crate::reference::{self, Expected as Due};
 use crate::world::World;
 
-/// Judges a world that is quiet.
-pub(super) fn judge(world: &mut World) {
+/// Judges a world that is quiet. `stable`: up to where every device has heard that it need not remember.
+pub(super) fn judge(world: &mut World, stable: u64) {
     let server = match world.server.state_hash() {
         Ok(state) => state,
         Err(error) => return world.wrong("I-27", error),
@@ -51,7 +51,11 @@ pub(super) fn judge(world: &mut World) {
         if !held.is_empty() {
             world.saw("write held back at the end");
             grounds(world, at, &held);
+        } else {
+            bounds::leftovers(world, at);
         }
+        bounds::log(world, at, stable);
+        bounds::size(world, at);
         shows::compare(world, at, &expected, &shows::touched(world, &held));
     }
     world.violations.extend(expected.violations);

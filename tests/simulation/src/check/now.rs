@@ -9,6 +9,7 @@ use turnstone_engine::scheduler::Kind;
 use turnstone_protocol::Gid;
 
 use super::{again, dead, shows, status};
+use crate::app;
 use crate::device::Expected;
 use crate::model::{Meaning, ModelOp};
 use crate::world::World;
@@ -50,7 +51,11 @@ pub fn continuous(world: &mut World, at: usize) {
         world.saw("everything in a device was looked at");
         status::counts(world, at, standing);
         base(world, at, position);
-        shows::of_its_position(world, at, position);
+        if standing.reads_again {
+            world.saw("feed read again from its beginning");
+        } else {
+            shows::of_its_position(world, at, position);
+        }
     }
 }
 
@@ -91,7 +96,7 @@ pub(super) fn pair(world: &mut World, at: usize) {
     let rows: Vec<(String, i64)> = rows;
     let whole = match rows.as_slice() {
         // Nobody deletes it.
-        [] if world.devices[at].shows_pair => {
+        [] if world.devices[at].shows_pair && !may_be_gone(world, at, ("pairs", app::PAIR[0]), u64::MAX) => {
             return world.wrong("I-08", format!("device {at} no longer shows the pair"));
         }
         [] => true,

@@ -8,7 +8,8 @@ use crate::network::PATIENCE_MS;
 use crate::world::World;
 
 /// How long a device may take to send what it has, in virtual milliseconds: the longest wait after a failure, for a
-/// device whose request was lost just before faults ended, with some room for its batches.
+/// device whose request was lost just before faults ended, with some room for its batches. It begins when the server
+/// no longer asks for patience.
 const DRAIN_MS: u64 = 60_000 + PATIENCE_MS + 5_000;
 
 /// How long a sync that somebody waits for may take on a good network, in virtual milliseconds.
@@ -34,24 +35,34 @@ pub fn conclude(world: &mut World) {
     if world.ask_after_writes() {
         world.saw("apps asked after their writes at the end");
     }
+    let mut stable = world.server_stable();
+    // A sync that is asked for obeys a server that asked for patience before faults ended.
+    while world.now_ms < world.patient_until_ms && world.violations.is_empty() {
+        deliver_all(world);
+        world.wait(500);
+    }
     syncs_promptly(world);
-    // What one sends last the others hear when they are asked again.
-    if !world.violations.is_empty() || (!is_quiet(world) && !syncs_promptly(world)) {
+    if !is_quiet(world) && world.violations.is_empty() {
+        // What one sent last the others hear when they are asked again.
+        stable = world.server_stable();
+        syncs_promptly(world);
+    }
+    if !world.violations.is_empty() {
         return;
     }
-    if is_quiet(world) { judge(world) } else { stuck(world) }
+    if !is_quiet(world) {
+        return stuck(world);
+    }
+    judge(world, stable);
 }
 
 /// Lets packets arrive and time pass until something holds. False: it still does not.
 fn come_to(world: &mut World, is_asked: impl Fn(&Device) -> bool, holds: impl Fn(&World) -> bool) -> bool {
-    let deadline_ms = world.now_ms + DRAIN_MS;
+    let deadline_ms = world.now_ms.max(world.patient_until_ms) + DRAIN_MS;
     let mut next_ask_ms = 0;
     let mut moved = true;
     loop {
-        while !world.net.is_empty() && world.violations.is_empty() {
-            world.deliver(0);
-            moved = true;
-        }
+        moved |= deliver_all(world);
         // Only an answer that arrived can make it hold.
         if !world.violations.is_empty() || (moved && holds(world)) {
             return true;
@@ -68,15 +79,23 @@ fn come_to(world: &mut World, is_asked: impl Fn(&Device) -> bool, holds: impl Fn
     }
 }
 
+/// Everything under way arrives, and what comes of it. Says whether there was anything.
+fn deliver_all(world: &mut World) -> bool {
+    let mut moved = false;
+    while !world.net.is_empty() && world.violations.is_empty() {
+        world.deliver(0);
+        moved = true;
+    }
+    moved
+}
+
 /// On a good network a sync ends soon, and well.
 fn syncs_promptly(world: &mut World) -> bool {
     let deadline_ms = world.now_ms + SYNC_MS;
     let told: Vec<_> = world.devices.iter().map(Device::ask_sync_told).collect();
     let outcome = |told: &Arc<Mutex<Option<bool>>>| *told.lock().unwrap_or_else(PoisonError::into_inner);
     while told.iter().any(|told| outcome(told).is_none()) && world.now_ms < deadline_ms && world.violations.is_empty() {
-        while !world.net.is_empty() && world.violations.is_empty() {
-            world.deliver(0);
-        }
+        deliver_all(world);
         world.wait(100);
     }
     for (at, told) in told.iter().enumerate() {

@@ -63,6 +63,11 @@ impl World {
             return self.read_verdicts(&response.body);
         }
         self.saw("request refused");
+        if let Some((_, wait_s)) = response.headers.iter().find(|(name, _)| name == "retry-after") {
+            // A device waits a little longer than it is asked to.
+            let wait_ms = 1_100 * wait_s.parse().unwrap_or(0_u64) + 1_000;
+            self.patient_until_ms = self.patient_until_ms.max(self.now_ms + wait_ms);
+        }
         if self.server.front.choked {
             return self.saw("the server choked");
         }
