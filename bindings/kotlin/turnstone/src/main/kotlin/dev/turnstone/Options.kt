@@ -5,6 +5,7 @@ import dev.turnstone.internal.FfiHooks
 import dev.turnstone.internal.FfiOptions
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.minutes
+import kotlin.time.Duration.Companion.seconds
 
 /** What an acknowledged write survives. */
 public enum class Durability {
@@ -24,9 +25,9 @@ public enum class Durability {
  * @property durability what an acknowledged write survives.
  * @property appVersion the app's own version: recorded with every write, so that a bad release can be told apart.
  * @property localSql SQL of the app's own, run at every open: full-text tables, views. Each statement must be repeatable.
- * @property valueBytesMax the largest value of one field; null: 1 MiB, which every server accepts.
+ * @property valueBytesMax the largest value of one field, in bytes, at least 1; null: 1 MiB, which every server accepts.
  * @property autoSync whether it syncs by itself: 3 seconds after a write, at the start, after failures, and [pollEvery].
- * @property pollEvery how often to look for news while quiet; null: never.
+ * @property pollEvery how often to look for news while quiet, a second at least; null: never.
  * @property scheduler holds what the store wishes of the operating system.
  * @property witness tells a copy of the database from the one this device knows, before anything is sent: see [Origin].
  * @property keys reserved for encryption, which is not built yet: a store with one is refused.
@@ -52,7 +53,8 @@ public sealed interface Remote {
     public val tokens: TokenProvider
 
     /**
-     * A server reached by the built-in HTTP.
+     * A server reached by the built-in HTTP. The libraries for computers have it; the one for Android has not, and refuses a
+     * store with this ([TurnstoneException.InvalidArgument], code `no_http`): give [Custom] with an `OkHttpTransport` there.
      *
      * @property url such as `https://sync.example.com`.
      * @property allowPlainHttp whether plain `http` to another machine is allowed: for development only.
@@ -64,8 +66,9 @@ public sealed interface Remote {
     ) : Remote
 
     /**
-     * A server reached by a transport of the app's own, such as OkHttp.
+     * A server reached by a transport of the app's own, such as OkHttp (`OkHttpTransport`).
      *
+     * @property transport moves the requests.
      * @property bodyFileAbove bodies larger than so many bytes travel as files.
      */
     public class Custom(
@@ -75,9 +78,13 @@ public sealed interface Remote {
     ) : Remote
 }
 
+/** @throws TurnstoneException.InvalidArgument with the code `bad_options` for a value that means nothing. */
 internal fun Options.toFfi(): FfiOptions {
     val http = remote as? Remote.Http
     val custom = remote as? Remote.Custom
+    refuseUnless(pollEvery?.let { it.isFinite() && it >= 1.seconds } ?: true) { "pollEvery is shorter than a second, or infinite; null: never" }
+    refuseUnless(valueBytesMax?.let { it > 0 } ?: true) { "valueBytesMax is not positive; null: the usual" }
+    refuseUnless(custom?.let { it.bodyFileAbove >= 0 } ?: true) { "bodyFileAbove is negative" }
     return FfiOptions(
         path = path,
         schema = schema,
@@ -103,3 +110,7 @@ internal fun Options.hooks(): FfiHooks = FfiHooks(
     witness = witness?.let(::HostWitness),
     keys = keys?.let(::HostKeys),
 )
+
+private inline fun refuseUnless(isGood: Boolean, otherwise: () -> String) {
+    if (!isGood) throw TurnstoneException.InvalidArgument("bad_options", otherwise())
+}

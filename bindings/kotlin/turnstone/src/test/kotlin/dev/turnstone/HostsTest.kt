@@ -8,6 +8,8 @@ import org.junit.jupiter.api.Assertions.assertNotNull
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import java.io.File
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.seconds
 
 class HostsTest {
     @Test
@@ -83,5 +85,20 @@ class HostsTest {
         assertEquals("no_encryption", error.code)
         assertTrue("not built" in error.message!!)
         assertFalse(File(options.path).exists(), "nothing was made that looks encrypted and is not")
+    }
+
+    @Test
+    fun options_that_mean_nothing_are_refused() = test {
+        val good = Device.options(folder())
+        fun remote(bodyFileAbove: Long) = Remote.Custom({ throw HttpFailure.Offline() }, { "token" }, bodyFileAbove)
+        val bad = listOf(
+            good.copy(pollEvery = (-1).seconds), good.copy(pollEvery = Duration.ZERO), good.copy(pollEvery = Duration.INFINITE),
+            good.copy(valueBytesMax = -1), good.copy(valueBytesMax = 0), good.copy(remote = remote(-1)),
+        )
+        for (options in bad) {
+            assertEquals("bad_options", fails<TurnstoneException.InvalidArgument> { Turnstone.open(options) }.code, "$options")
+        }
+        assertFalse(File(good.path).exists())
+        Turnstone.open(good.copy(pollEvery = 1.seconds, valueBytesMax = 1, remote = remote(0))).shutdown()
     }
 }

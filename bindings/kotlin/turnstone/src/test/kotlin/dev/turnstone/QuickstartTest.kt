@@ -19,7 +19,8 @@ val schema = """
 data class Note(val id: String, val title: String, val pinned: Boolean)
 
 suspend fun quickstart(path: String, url: String, tokens: TokenProvider) {
-    val store = Turnstone.open(Options(path, schema, Remote.Http(url, tokens)))
+    val remote = Remote.Http(url, tokens) // on Android: Remote.Custom(OkHttpTransport(url), tokens)
+    val store = Turnstone.open(Options(path, schema, remote))
 
     // One block is one transaction: here, on the server, and on every other device.
     val id = store.write { insert("notes", "title" to "Shopping") }.ids.single()
