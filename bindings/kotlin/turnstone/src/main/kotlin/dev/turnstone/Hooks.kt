@@ -24,7 +24,10 @@ public enum class TokenReason {
     Rejected,
 }
 
-/** Gives the token that requests carry. Never called twice at the same time for one store. */
+/**
+ * Gives the token that requests carry. Never called twice at the same time for one store. It may call the store, but never
+ * wait for [Turnstone.sync]: that waits for the token.
+ */
 public fun interface TokenProvider {
     /**
      * Gives a token, without the word `Bearer`. For any reason but [TokenReason.First] a kept one must not be given again.

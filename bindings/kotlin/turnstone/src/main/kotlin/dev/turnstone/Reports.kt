@@ -110,7 +110,11 @@ public data class DeadLetter(
     val opsJson: String,
     val attempts: Int,
     val atMillis: Long,
-)
+) {
+    /** Which one it is and why, without [opsJson]: what a person wrote has no place in a log. */
+    override fun toString(): String =
+        "DeadLetter(id=$id, group=$group, change=$change, reason=$reason, fields=$fields, attempts=$attempts, atMillis=$atMillis)"
+}
 
 /** The hash of what the server confirmed to this device at commit [at]: equal everywhere once the network is quiet. */
 public data class StateHash(val at: Long, val rows: Long, val hash: String)

@@ -26,11 +26,18 @@ import kotlin.coroutines.cancellation.CancellationException
  * done all the same.
  */
 public class Turnstone private constructor(private val store: FfiStore) : AutoCloseable {
-    /** Opens stores. */
+    /** Opens stores, and says where their log lines go. */
     public companion object {
         /** Opens a database file, making it if there is none, and brings it to the schema. */
         public suspend fun open(options: Options): Turnstone =
             Turnstone(translated { FfiStore.open(options.toFfi(), options.hooks()) })
+
+        /**
+         * Sends the log lines of every store of this process to [sink], those of [level] and above; null: to nobody. A new
+         * sink takes the place of the last one. Lines come one at a time on a thread of their own, never on one of yours, and
+         * no call waits for the sink: where it is slow, 1,024 lines wait for it, and the rest are counted and dropped.
+         */
+        public fun logTo(level: LogLevel = LogLevel.Info, sink: LogSink?): Unit = sendLogs(level, sink)
     }
 
     /**
@@ -236,8 +243,7 @@ private fun <S : AutoCloseable, T : Any> stream(
     try {
         while (true) emit(translated { next(source) } ?: break)
     } finally {
-        translated { cancel(source) }
-        source.close()
+        source.use { translated { cancel(it) } }
     }
 }
 

@@ -1,13 +1,10 @@
 package dev.turnstone
 
-import dev.turnstone.internal.plantPanic
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitAll
 import kotlinx.coroutines.coroutineScope
-import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.collect
-import kotlinx.coroutines.withTimeoutOrNull
 import kotlinx.serialization.SerialName
 import kotlinx.serialization.Serializable
 import org.junit.jupiter.api.Assertions.assertArrayEquals
@@ -15,8 +12,6 @@ import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
-import java.io.File
-import kotlin.time.Duration.Companion.seconds
 
 class StoreTest {
     private fun offline(body: suspend (Device) -> Unit) = test { Device.open().use { body(it) } }
@@ -157,18 +152,6 @@ class StoreTest {
     }
 
     @Test
-    fun what_a_killed_process_left_opens_with_everything() = offline { a ->
-        repeat(20) { a.insert("%02d".format(it)) }
-        // What the disk holds while the store is open is what a kill leaves behind.
-        val copy = folder()
-        for (file in a.folder.listFiles().orEmpty().filter { it.isFile }) file.copyTo(File(copy, file.name))
-        Device.open(folder = copy).use { b ->
-            assertEquals(20, b.titles().size)
-            assertEquals(20, b.store.status().pendingGroups)
-        }
-    }
-
-    @Test
     fun local_sql_is_run_at_open() = test {
         val view = "CREATE VIEW IF NOT EXISTS pinned AS SELECT title FROM notes WHERE pinned"
         val options = Device.options(folder()).copy(localSql = listOf(view))
@@ -176,25 +159,6 @@ class StoreTest {
             store.write { insert("notes", "title" to "a", "pinned" to true) }
             assertEquals(listOf("a"), store.query("SELECT title FROM pinned") { it.text("title") })
         }
-    }
-
-    @Test
-    fun a_panic_is_internal_and_the_store_goes_on() = offline { a ->
-        a.insert("before")
-        for (name in listOf("write", "query", "status", "identity")) {
-            plantPanic(name)
-            val error = fails<TurnstoneException.Internal> {
-                when (name) {
-                    "write" -> a.insert("never")
-                    "query" -> a.titles()
-                    "status" -> a.store.status()
-                    else -> a.store.identity()
-                }
-            }
-            assertEquals("panic", error.code)
-        }
-        a.insert("after")
-        assertEquals(listOf("after", "before"), a.titles())
     }
 
     @Test
@@ -208,28 +172,5 @@ class StoreTest {
             }.awaitAll()
         }
         assertEquals(50, a.titles().size)
-    }
-
-    @Test
-    fun stores_open_and_close_without_a_leak() = test(seconds = 240) {
-        val rounds = Integer.getInteger("turnstone.rounds", 1_000)
-        val folder = folder()
-        fun count(what: String) = File("/proc/self/$what").list().orEmpty().size
-        var before = 0 to 0
-        repeat(rounds) { round ->
-            val store = Turnstone.open(Device.options(folder))
-            store.status()
-            store.shutdown()
-            if (round == 100) before = count("fd") to count("task")
-        }
-        fun isWell() = count("fd") <= before.first + 20 && count("task") <= before.second + 20
-        // Threads that end take a moment, and so does what the collector frees. What leaked stays.
-        withTimeoutOrNull(30.seconds) {
-            while (!isWell()) {
-                System.gc()
-                delay(50)
-            }
-        }
-        assertTrue(isWell(), "$before then ${count("fd") to count("task")}")
     }
 }

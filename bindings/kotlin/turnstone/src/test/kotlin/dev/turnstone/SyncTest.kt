@@ -115,6 +115,7 @@ class SyncTest {
         assertEquals(1, b.store.sync().rejected)
         val letter = b.store.deadLetters().single()
         assertTrue("mine" in letter.opsJson && letter.attempts == 1)
+        assertTrue(letter.reason in "$letter" && "mine" !in "$letter", "$letter")
         assertEquals(RowState.Failed(letter.reason), b.store.rowState("guarded", "g1"))
         assertEquals(1, b.store.status().deadLetters)
     }
@@ -231,7 +232,7 @@ class SyncTest {
 }
 
 /** The JDK's HTTP client as an app's transport, with answers that get lost. */
-private class Host(private val url: String, losePushes: Int = 0) : HttpTransport {
+internal class Host(private val url: String, losePushes: Int = 0) : HttpTransport {
     val toLose = AtomicInteger(losePushes)
     val files = AtomicInteger()
     private val client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build()
