@@ -28,9 +28,11 @@ let package = Package(
         .target(name: "Turnstone", dependencies: ["TurnstoneFFI"]),
         .target(name: "TurnstoneHost", dependencies: ["Turnstone"], resources: [.copy("PrivacyInfo.xcprivacy")]),
         .target(name: "TurnstoneTesting", dependencies: ["Turnstone", "TurnstoneFFI"]),
+        // A process of its own, which tests kill, and in which they count and plant what nobody else meets.
+        .executableTarget(name: "Aside", dependencies: ["Turnstone", "TurnstoneFFI"], path: "Tests/Aside"),
         .testTarget(
             name: "TurnstoneTests",
-            dependencies: ["Turnstone", "TurnstoneFFI", "TurnstoneHost"],
+            dependencies: ["Turnstone", "TurnstoneFFI", "TurnstoneHost", "Aside"],
             // Swift 6.0 on Linux: libswiftObservation names a function that no library has.
             linkerSettings: [.unsafeFlags(["-Xlinker", "--allow-shlib-undefined"], .when(platforms: [.linux]))]
         ),

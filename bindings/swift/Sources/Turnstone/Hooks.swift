@@ -11,7 +11,8 @@ public enum TokenReason: Sendable {
     case rejected
 }
 
-/// Gives the token that requests carry. Never called twice at the same time for one store.
+/// Gives the token that requests carry. Never called twice at the same time for one store. It may call the store, but never
+/// wait for `sync()`: that waits for the token.
 public protocol TokenProvider: Sendable {
     /// Gives a token, without the word `Bearer`. For any reason but `.first` a kept one must not be given again. Throw
     /// `SignInRequired` where nobody is signed in: syncing stops until `tokenChanged()`. Whatever else is thrown means that
@@ -59,6 +60,32 @@ public struct HTTPResponse: Sendable {
         self.headers = headers
         self.body = body
     }
+}
+
+/// How large it is: what a person wrote has no place in a log.
+extension Body: CustomStringConvertible, CustomReflectable {
+    public var description: String {
+        switch self {
+        case .bytes(let data): "\(data.count) bytes"
+        case .file: "a file"
+        }
+    }
+
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+/// Where it goes. The token in its headers has no place in a log, nor has its body.
+extension HTTPRequest: CustomStringConvertible, CustomReflectable {
+    public var description: String { "\(method) \(path.prefix { $0 != "?" }), \(body)" }
+
+    public var customMirror: Mirror { Mirror(self, children: ["method": method]) }
+}
+
+/// Its status, without headers and body.
+extension HTTPResponse: CustomStringConvertible, CustomReflectable {
+    public var description: String { "\(status), \(body)" }
+
+    public var customMirror: Mirror { Mirror(self, children: ["status": status]) }
 }
 
 /// Thrown by an `HTTPTransport`: why there is no answer.

@@ -166,6 +166,15 @@ public struct DeadLetter: Equatable, Sendable, Identifiable {
     }
 }
 
+/// Which one it is and why, without `opsJSON`: what a person wrote has no place in a log.
+extension DeadLetter: CustomStringConvertible, CustomReflectable {
+    public var description: String {
+        "DeadLetter(id: \(id), group: \(group), reason: \(reason), fields: \(fields), attempts: \(attempts), at: \(at))"
+    }
+
+    public var customMirror: Mirror { Mirror(self, children: ["id": id, "group": group, "reason": reason]) }
+}
+
 /// The hash of what the server confirmed to this device: equal everywhere once the network is quiet.
 public struct StateHash: Equatable, Sendable {
     /// The commit it stands for.

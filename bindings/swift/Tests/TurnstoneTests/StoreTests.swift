@@ -1,11 +1,9 @@
 import Foundation
 import Testing
-import TurnstoneFFI
 
 @testable import Turnstone
 
-// Panics are planted and descriptors counted: one test at a time.
-@Suite(.serialized) struct StoreTests {
+@Suite struct StoreTests {
     private func offline(_ body: (Device) async throws -> Void) async throws {
         let a = try await Device()
         try await body(a)
@@ -146,21 +144,6 @@ import TurnstoneFFI
         #expect(try await again.titles() == ["kept"])
         #expect(try await again.store.status().pendingGroups == 1)
         try await again.store.close()
-    }
-
-    @Test func what_a_killed_process_left_opens_with_everything() async throws {
-        try await offline { a in
-            for n in 0..<20 { _ = try await a.insert(String(format: "%02d", n)) }
-            // What the disk holds while the store is open is what a kill leaves behind.
-            let copy = try folder()
-            for file in try FileManager.default.contentsOfDirectory(at: a.place, includingPropertiesForKeys: nil) {
-                try FileManager.default.copyItem(at: file, to: copy.appendingPathComponent(file.lastPathComponent))
-            }
-            let b = try await Device(in: copy)
-            #expect(try await b.titles().count == 20)
-            #expect(try await b.store.status().pendingGroups == 20)
-            try await b.store.close()
-        }
     }
 
     @Test func local_sql_is_run_at_open() async throws {

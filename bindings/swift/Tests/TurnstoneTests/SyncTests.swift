@@ -200,4 +200,11 @@ import Testing
             #expect(one != other && one.device.count == 32)
         }
     }
+
+    @Test func a_store_that_never_synced_asked_for_nothing() async throws {
+        let server = try TestServer()
+        let a = try await Device(server.remote())
+        #expect(try a.store.totals().requests == 0)
+        try await a.store.close()
+    }
 }
