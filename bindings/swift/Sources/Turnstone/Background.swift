@@ -8,6 +8,7 @@ public struct Budget: Equatable, Sendable {
     /// How many bytes may travel, both ways together; nil: any number. The request that passes it still ends well.
     public var bytesMax: Int?
 
+    /// A budget of so much time, and of so many bytes.
     public init(time: Duration, bytesMax: Int? = nil) {
         self.time = time
         self.bytesMax = bytesMax
@@ -132,6 +133,7 @@ public struct Conditions: Equatable, Sendable {
     /// Whether it is being charged; then it need not.
     public var charging: Bool
 
+    /// What is known of the device; what is not said holds nothing back.
     public init(
         network: Network = .unknown, validated: Bool = true, foreground: Bool = true, lowPower: Bool = false,
         charging: Bool = false
@@ -191,6 +193,7 @@ public struct Wish: Equatable, Sendable {
     /// Why: a stable word, such as `debounce`, `backoff`, `retry_after` or `poll`.
     public let why: String
 
+    /// A wish, for the tests of a scheduler of the app's own.
     public init(kind: WorkKind, network: NetworkNeed, batteryNotLow: Bool, earliest: Date?, why: String) {
         self.kind = kind
         self.network = network
@@ -244,6 +247,7 @@ public struct NextWake: Equatable, Sendable {
     /// What to have submitted to the operating system in case the process ends. Nil: nothing, and what was submitted can go.
     public let wish: Wish?
 
+    /// A wake, for the tests of a host of the app's own.
     public init(decision: Decision, wish: Wish?) {
         self.decision = decision
         self.wish = wish

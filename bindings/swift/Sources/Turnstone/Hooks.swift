@@ -22,6 +22,7 @@ public protocol TokenProvider: Sendable {
 
 /// Thrown by a `TokenProvider`: nobody is signed in.
 public struct SignInRequired: Error {
+    /// There is no more to say.
     public init() {}
 }
 
@@ -51,10 +52,14 @@ public struct HTTPRequest: Sendable {
 
 /// What comes back: complete, and with `content-encoding` as the server sent it.
 public struct HTTPResponse: Sendable {
+    /// The status of HTTP, such as 200. Every one is an answer; only no answer is an `HTTPFailure`.
     public let status: Int
+    /// All of them; upper and lower case do not matter.
     public let headers: [(name: String, value: String)]
+    /// As it travelled, or where it was put.
     public let body: Body
 
+    /// An answer, complete.
     public init(status: Int, headers: [(name: String, value: String)], body: Body) {
         self.status = status
         self.headers = headers

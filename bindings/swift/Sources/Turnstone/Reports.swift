@@ -38,7 +38,20 @@ public enum RowState: Equatable, Sendable {
 
 /// What happens now.
 public enum Phase: Equatable, Sendable {
-    case idle, connecting, pushing, pulling, waiting, needsAuth, stopped
+    /// Nothing: everything is synced, or nobody asked.
+    case idle
+    /// The server is asked who it is and what it takes.
+    case connecting
+    /// Local changes are sent.
+    case pushing
+    /// Changes of others are fetched.
+    case pulling
+    /// It waits for its next attempt: see `Status.nextAttempt`.
+    case waiting
+    /// Somebody must sign in; then `tokenChanged()`.
+    case needsAuth
+    /// Nothing helps but an update, or somebody who looks at the server: see `Status.lastErrorCode`.
+    case stopped
 }
 
 /// Where a store stands.
@@ -111,9 +124,9 @@ public struct SyncReport: Equatable, Sendable {
     public let rowsPulled: Int
     /// Overlapping changes that a policy decided.
     public let overlaps: Int
-    /// Bytes sent, as they travelled.
+    /// Bytes sent in bodies, as they travelled.
     public let bytesUp: Int
-    /// Bytes received, as they travelled.
+    /// Bytes received in bodies, as the transport gave them: URLSession unpacks them.
     public let bytesDown: Int
     /// Requests made.
     public let requests: Int
@@ -187,7 +200,9 @@ public struct StateHash: Equatable, Sendable {
 
 /// This installation, and its present life: what a token or a support request may name.
 public struct Identity: Equatable, Sendable {
+    /// The installation: a new one has another.
     public let device: String
+    /// Its life: a copy or a restored backup gets another.
     public let incarnation: String
 }
 

@@ -5,7 +5,9 @@ import Foundation
 public struct Rows: RandomAccessCollection, Sendable {
     /// The names of the columns, in the order of the query.
     public let columns: [String]
+    /// The first row: 0.
     public let startIndex = 0
+    /// How many rows there are.
     public let endIndex: Int
 
     /// An array and not `Data`: it is read cell by cell, which is what arrays are fast at.
@@ -33,6 +35,7 @@ public struct Rows: RandomAccessCollection, Sendable {
         columns = names
     }
 
+    /// A row, from 0. One that is not there ends the app, as it does in an array.
     public subscript(position: Int) -> Row {
         precondition(indices.contains(position), "row \(position) of \(count)")
         return Row(rows: self, index: position)
@@ -141,8 +144,8 @@ public struct Row: Sendable {
     }
 }
 
-/// Shows the columns and never what is in them.
 extension Row: CustomStringConvertible {
+    /// The columns, and never what is in them.
     public var description: String { "Row(\(columns))" }
 }
 

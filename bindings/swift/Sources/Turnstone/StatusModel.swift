@@ -15,6 +15,7 @@
         /// The latest status; nil until the first one came.
         public private(set) var status: Status?
 
+        /// A model that follows nothing yet.
         public init() {}
 
         /// Follows a store until it is closed or the task is cancelled.

@@ -5,14 +5,18 @@ import TurnstoneFFI
 public struct Watching<Element: Sendable>: AsyncSequence, Sendable {
     let open: @Sendable () async throws -> Source<Element>
 
+    /// A reader of its own: what it waits for is opened at its first `next()`.
     public func makeAsyncIterator() -> Iterator { Iterator(open: open) }
 
+    /// One reader.
     public struct Iterator: AsyncIteratorProtocol {
         let open: @Sendable () async throws -> Source<Element>
         private var source: Source<Element>?
 
         init(open: @escaping @Sendable () async throws -> Source<Element>) { self.open = open }
 
+        /// The newest that this reader has not had yet, once there is one; nil: it is over. Throws `TurnstoneError`, or
+        /// `CancellationError` when its task is cancelled.
         public mutating func next() async throws -> Element? {
             let source: Source<Element>
             if let opened = self.source {

@@ -43,6 +43,7 @@ public enum TurnstoneError: Error, Equatable, Sendable {
 }
 
 extension TurnstoneError: LocalizedError {
+    /// The same as `text`: `localizedDescription` shows it.
     public var errorDescription: String? { text }
 }
 

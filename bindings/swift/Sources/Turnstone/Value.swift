@@ -34,10 +34,15 @@ public enum Value: Equatable, Sendable {
 extension Value: ExpressibleByStringLiteral, ExpressibleByStringInterpolation, ExpressibleByIntegerLiteral,
     ExpressibleByFloatLiteral, ExpressibleByBooleanLiteral, ExpressibleByNilLiteral
 {
+    /// `"Shopping"` is a text.
     public init(stringLiteral value: String) { self = .text(value) }
+    /// `1` is a whole number.
     public init(integerLiteral value: Int64) { self = .int(value) }
+    /// `1.5` is a number.
     public init(floatLiteral value: Double) { self = .real(value) }
+    /// `true` is a boolean.
     public init(booleanLiteral value: Bool) { self = .bool(value) }
+    /// `nil` is NULL.
     public init(nilLiteral: ()) { self = .null }
 }
 

@@ -10,6 +10,7 @@ public struct PathSeen: Equatable, Sendable {
     /// Whether the person wants it spared: Low Data Mode.
     public var isConstrained: Bool
 
+    /// A network as the system described it.
     public init(isSatisfied: Bool, isExpensive: Bool, isConstrained: Bool) {
         self.isSatisfied = isSatisfied
         self.isExpensive = isExpensive
@@ -21,8 +22,11 @@ public struct PathSeen: Equatable, Sendable {
 public struct DeviceState: Equatable, Sendable {
     /// The network; nil: nothing was said yet, and nothing is held back for it.
     public var path: PathSeen?
+    /// Whether a scene is active.
     public var isForeground = false
+    /// Whether Low Power Mode is on.
     public var isLowPower = false
+    /// Whether the device is being charged.
     public var isCharging = false
 
     /// As the store wants to hear it. The system says neither whether a network reaches the internet nor whether the phone

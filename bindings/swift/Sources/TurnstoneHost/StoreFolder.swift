@@ -3,16 +3,19 @@ import Foundation
 /// The files cannot be read before the phone is unlocked for the first time after a start. Nothing is wrong with them: try
 /// again when it is.
 public struct StorageLocked: Error, Equatable {
+    /// There is no more to say.
     public init() {}
 }
 
 /// A folder that the system empties when it needs space is no place for what was not sent yet.
 public struct PurgeableFolder: Error, Equatable {
+    /// The folder that was refused.
     public let path: String
 }
 
 /// The folder of the database: protected before the file is made, and out of backups.
 public struct StoreFolder: Sendable {
+    /// Where it is.
     public let url: URL
 
     /// Makes the folder if there is none, `Application Support/<name>` unless the app names another place, such as that of an app group.

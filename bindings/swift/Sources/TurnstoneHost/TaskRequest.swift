@@ -3,9 +3,12 @@ import Turnstone
 
 /// The ids of the two background tasks, as they stand in the app's Info.plist.
 public struct TaskIds: Equatable, Sendable {
+    /// Of the app refresh.
     public let refresh: String
+    /// Of the processing task.
     public let processing: String
 
+    /// Two ids, each under `BGTaskSchedulerPermittedIdentifiers` in Info.plist.
     public init(refresh: String, processing: String) {
         self.refresh = refresh
         self.processing = processing
@@ -14,6 +17,7 @@ public struct TaskIds: Equatable, Sendable {
 
 /// What to ask of the system's task scheduler.
 public struct TaskRequest: Equatable, Sendable {
+    /// Which of the two tasks.
     public enum Kind: Equatable, Sendable, CaseIterable {
         /// About 30 seconds, when the system likes.
         case refresh
@@ -21,11 +25,13 @@ public struct TaskRequest: Equatable, Sendable {
         case processing
     }
 
+    /// Which of the two tasks.
     public let kind: Kind
     /// Not before; nil: as soon as the system likes.
     public let earliest: Date?
     /// Only where the task is for processing: the system knows no such wishes for a refresh.
     public let needsNetwork: Bool
+    /// Whether the device must be on power; as with the network, only for processing.
     public let needsPower: Bool
 
     static func refresh(_ earliest: Date?) -> TaskRequest {
@@ -76,7 +82,12 @@ enum Asking {
 
 /// What came of time that the system gave, as it wants to hear it.
 public enum FetchResult: Equatable, Sendable {
-    case newData, noData, failed
+    /// Something came from the server.
+    case newData
+    /// Nothing was there to come.
+    case noData
+    /// It could not be found out.
+    case failed
 
     init(_ report: BackgroundReport) {
         switch report.outcome {

@@ -25,6 +25,7 @@ public final class Link: @unchecked Sendable {
     private var up = true
     private var toLose = 0
 
+    /// A link that is up.
     public init() {}
 
     /// Whether it is up; a device without it is offline.

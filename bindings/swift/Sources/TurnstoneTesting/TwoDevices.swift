@@ -29,7 +29,9 @@ public struct TestDevice: Sendable {
 
 /// Two devices of one person and their server: what it takes to see what happens when both change the same thing.
 public struct TwoDevices: Sendable {
+    /// The first.
     public let a: TestDevice
+    /// The other.
     public let b: TestDevice
     private let server: TestServer
 

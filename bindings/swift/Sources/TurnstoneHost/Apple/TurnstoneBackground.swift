@@ -6,6 +6,7 @@
 
     /// The id of a task is not in the app's Info.plist, or was registered before.
     public struct TaskIdRefused: Error, Equatable {
+        /// Which one.
         public let id: String
     }
 

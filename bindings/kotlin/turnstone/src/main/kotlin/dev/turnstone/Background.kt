@@ -111,6 +111,7 @@ public enum class Network {
 /**
  * What the device is like. A hint: it can put work off, never stop it for good.
  *
+ * @property network the network, as the system describes it.
  * @property validated whether the network was seen to reach the internet; a captive portal does not.
  * @property foreground whether a person looks at the app.
  * @property lowPower whether the device saves power.
@@ -167,16 +168,16 @@ public data class Wish(
 
 /** What happens next. Each says why, in a stable word; `docs/background.md` lists them. */
 public sealed interface Decision {
-    /** It syncs, or is about to. */
+    /** It syncs, or is about to; [why] is a stable word. */
     public data class Now(val why: String) : Decision
 
-    /** It waits until [atMillis] (since 1970), and is awake to see it. */
+    /** It waits until [atMillis] (milliseconds since 1970), and is awake to see it; [why] is a stable word. */
     public data class At(val atMillis: Long, val why: String) : Decision
 
-    /** The operating system is asked for time: the process may not live to see it. */
+    /** The operating system is asked for time, as [wish] says: the process may not live to see it. */
     public data class Background(val wish: Wish) : Decision
 
-    /** Nothing by itself. */
+    /** Nothing by itself; [why] is a stable word. */
     public data class Idle(val why: String) : Decision
 }
 

@@ -4,7 +4,7 @@ import dev.turnstone.internal.FfiChange
 import dev.turnstone.internal.FfiField
 import dev.turnstone.internal.FfiValue
 
-/** A JSON text, for a field of type `json`. */
+/** A JSON [text], for a field of type `json`. */
 @JvmInline
 public value class Json(public val text: String)
 

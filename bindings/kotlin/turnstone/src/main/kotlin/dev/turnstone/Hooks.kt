@@ -42,10 +42,10 @@ public class SignInRequired : Exception("nobody is signed in")
 
 /** The body of a request or an answer. */
 public sealed interface Body {
-    /** In memory. */
+    /** In memory, as [value]. */
     public class Bytes(public val value: ByteArray) : Body
 
-    /** In a file. The library removes it when it is done with it. */
+    /** In a [file]. The library removes it when it is done with it. */
     public class InFile(public val file: File) : Body
 }
 
@@ -68,7 +68,13 @@ public class HttpRequest(
     public val answerFile: File,
 )
 
-/** What comes back: complete, and with `content-encoding` as the server sent it. */
+/**
+ * What comes back: complete, and with `content-encoding` as the server sent it.
+ *
+ * @property status the status of HTTP, such as 200. Every one is an answer; only no answer is an [HttpFailure].
+ * @property headers all of them; upper and lower case do not matter.
+ * @property body as it travelled, or where it was put.
+ */
 public class HttpResponse(
     public val status: Int,
     public val headers: List<Pair<String, String>>,

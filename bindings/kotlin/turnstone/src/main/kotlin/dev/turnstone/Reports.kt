@@ -38,7 +38,28 @@ public sealed interface RowState {
 }
 
 /** What happens now. */
-public enum class Phase { Idle, Connecting, Pushing, Pulling, Waiting, NeedsAuth, Stopped }
+public enum class Phase {
+    /** Nothing: everything is synced, or nobody asked. */
+    Idle,
+
+    /** The server is asked who it is and what it takes. */
+    Connecting,
+
+    /** Local changes are sent. */
+    Pushing,
+
+    /** Changes of others are fetched. */
+    Pulling,
+
+    /** It waits for its next attempt: see [Status.nextAttemptAtMillis]. */
+    Waiting,
+
+    /** Somebody must sign in; then [Turnstone.tokenChanged]. */
+    NeedsAuth,
+
+    /** Nothing helps but an update, or somebody who looks at the server: see [Status.lastErrorCode]. */
+    Stopped,
+}
 
 /**
  * Where a store stands. Times are milliseconds since 1970.
@@ -46,9 +67,15 @@ public enum class Phase { Idle, Connecting, Pushing, Pulling, Waiting, NeedsAuth
  * @property pendingGroups local transactions the server has not decided yet.
  * @property pendingOps their changes.
  * @property parkedGroups of those transactions, ones that wait behind a refused one.
+ * @property oldestPendingAtMillis when the oldest of them was written; null: nothing waits.
  * @property deadLetters refused changes that wait for a person.
  * @property lastErrorCode what went wrong last, a stable code; null once everything was synced again.
+ * @property lastErrorAtMillis when that was.
+ * @property lastSyncedAtMillis when everything was last sent and fetched; null: never yet.
+ * @property nextAttemptAtMillis when the next attempt is; null: none is planned.
  * @property nextAttemptWhy why the next attempt is when it is: a stable word.
+ * @property phase what happens now.
+ * @property hasRemote whether the store has a server at all.
  * @property next what happens next, and why.
  */
 public data class Status(
@@ -75,7 +102,12 @@ public data class Status(
  * @property merged accepted beside changes they had not seen.
  * @property rejected refused for good: now dead letters.
  * @property waiting local transactions the server wants to see again later.
+ * @property rowsPulled rows that came from the server.
  * @property overlaps overlapping changes that a policy decided.
+ * @property bytesUp bytes sent in bodies, as they travelled.
+ * @property bytesDown bytes received in bodies, as the transport gave them.
+ * @property requests requests made.
+ * @property took how long it took.
  */
 public data class SyncReport(
     val groupsPushed: Long,
@@ -100,6 +132,8 @@ public data class SyncReport(
  * @property reason why it was refused: a stable code.
  * @property fields the fields it was refused for, as `table.field`.
  * @property opsJson what was meant: a JSON list of ops.
+ * @property attempts how often it was sent.
+ * @property atMillis when it was refused, in milliseconds since 1970.
  */
 public data class DeadLetter(
     val id: Long,
@@ -116,10 +150,10 @@ public data class DeadLetter(
         "DeadLetter(id=$id, group=$group, change=$change, reason=$reason, fields=$fields, attempts=$attempts, atMillis=$atMillis)"
 }
 
-/** The hash of what the server confirmed to this device at commit [at]: equal everywhere once the network is quiet. */
+/** The [hash], in hex, of the [rows] the server confirmed to this device at commit [at]: equal everywhere once the network is quiet. */
 public data class StateHash(val at: Long, val rows: Long, val hash: String)
 
-/** This installation, and its present life: what a token or a support request may name. */
+/** This installation ([device]), and its present life ([incarnation]): what a token or a support request may name. */
 public data class Identity(val device: String, val incarnation: String)
 
 internal fun FfiRowState.toApp(): RowState = when (this) {

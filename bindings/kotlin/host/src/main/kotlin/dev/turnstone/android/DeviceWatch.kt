@@ -4,12 +4,30 @@ import dev.turnstone.Conditions
 import dev.turnstone.Network
 
 /** What Android can say of a network. */
-public enum class Capability { Internet, Validated, NotMetered, TemporarilyNotMetered, NotRoaming }
+public enum class Capability {
+    /** It is meant to reach the internet (`NET_CAPABILITY_INTERNET`). */
+    Internet,
+
+    /** It was seen to reach the internet; a captive portal does not (`NET_CAPABILITY_VALIDATED`). */
+    Validated,
+
+    /** It costs nothing (`NET_CAPABILITY_NOT_METERED`). */
+    NotMetered,
+
+    /** It costs nothing for now; Android 11 and later (`NET_CAPABILITY_TEMPORARILY_NOT_METERED`). */
+    TemporarilyNotMetered,
+
+    /** It is not a foreign one; Android 9 and later (`NET_CAPABILITY_NOT_ROAMING`). */
+    NotRoaming,
+}
 
 /**
  * A network as Android describes it.
  *
  * @property id which one: Android may report the loss of an old one after the arrival of the new.
+ * @property validated whether it was seen to reach the internet.
+ * @property metered whether somebody pays for it.
+ * @property roaming whether it is a foreign one, as far as this Android version can tell.
  */
 public data class NetworkFacts(val id: Long, val validated: Boolean, val metered: Boolean, val roaming: Boolean)
 

@@ -11,7 +11,14 @@ import kotlin.time.Duration.Companion.minutes
 
 // What WorkManager is asked for, as plain functions: the Android files only carry it out.
 
-/** A run to be had once, for something that waits. */
+/**
+ * A run to be had once, for something that waits.
+ *
+ * @property network what the network must be like.
+ * @property batteryNotLow whether the battery must not be low.
+ * @property notBeforeMillis not before, in milliseconds since 1970; null: at once.
+ * @property expedited whether WorkManager is asked to hurry, as far as its quota goes.
+ */
 public data class OneOff(
     val network: NetworkNeed,
     val batteryNotLow: Boolean,
@@ -22,10 +29,16 @@ public data class OneOff(
     public fun delay(nowMillis: Long): Duration = ((notBeforeMillis ?: nowMillis) - nowMillis).coerceAtLeast(0).milliseconds
 }
 
-/** The look for news that comes round by itself. */
+/**
+ * The look for news that comes round by itself.
+ *
+ * @property every how often: 15 minutes at least, WorkManager takes nothing shorter.
+ * @property network what the network must be like.
+ * @property batteryNotLow whether the battery must not be low.
+ */
 public data class Periodic(val every: Duration, val network: NetworkNeed, val batteryNotLow: Boolean)
 
-/** What is to be registered; null: nothing, and what was registered goes. */
+/** What is to be registered, [once] and as [periodic] work; null: nothing, and what was registered goes. */
 public data class WorkPlan(val once: OneOff?, val periodic: Periodic?)
 
 /** What a worker tells WorkManager. */
@@ -40,7 +53,7 @@ public enum class RunResult {
     Failure,
 }
 
-/** How a run ends: what to tell WorkManager, and the work to ask for before saying it. */
+/** How a run ends: the [result] to tell WorkManager, and the work to ask for [once] before saying it; null: none. */
 public data class AfterRun(val result: RunResult, val once: OneOff?)
 
 /**

@@ -31,7 +31,12 @@ public class TestDevice private constructor(public val store: Turnstone, public 
     }
 }
 
-/** Two devices of one person and their server: what it takes to see what happens when both change the same thing. */
+/**
+ * Two devices of one person and their server: what it takes to see what happens when both change the same thing.
+ *
+ * @property a the first.
+ * @property b the other.
+ */
 public class TwoDevices private constructor(
     private val server: TestServer,
     public val a: TestDevice,
