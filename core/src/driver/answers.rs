@@ -11,7 +11,7 @@ use super::local::{Done, Greeted, Job, Outcome};
 use super::run::{Arrived, Loop, Sealed};
 use super::wire::Packed;
 use crate::Error;
-use crate::sync::{Asked, Batch, PageOutcome, PageReport, VerdictReport};
+use crate::sync::{Asked, Batch, Forgotten, PageOutcome, PageReport, VerdictReport};
 use crate::transport::TokenError;
 
 impl Loop {
@@ -129,8 +129,10 @@ impl Loop {
             Outcome::Settled(report) => self.take_settled(&report),
             Outcome::Mended(done) => self.feed(Event::Mended { done }),
             Outcome::Applied(flight, report) => self.take_applied(flight, report),
-            Outcome::Forgot { stable, more: true } => self.queue.push_back(Job::ForgetStable(stable)),
-            Outcome::Forgot { stable, more: false } => self.stable_done = stable,
+            Outcome::Forgot(stable, Forgotten::More) => self.queue.push_back(Job::ForgetStable(stable)),
+            Outcome::Forgot(stable, Forgotten::All) => self.stable_done = stable,
+            // Tried again after the next sync.
+            Outcome::Forgot(_, Forgotten::Waits) => {}
             Outcome::Noted => {}
         }
     }

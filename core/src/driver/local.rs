@@ -13,7 +13,9 @@ use super::wire::{Packed, Wire};
 use crate::Error;
 use crate::observe::LastError;
 use crate::storage::{Database, Key, SystemTx};
-use crate::sync::{self, Asked, Batch, Identity, PageReport, Position, ResetWhy, SealInput, Sent, VerdictReport};
+use crate::sync::{
+    self, Asked, Batch, Forgotten, Identity, PageReport, Position, ResetWhy, SealInput, Sent, VerdictReport,
+};
 
 /// One step in the database. It may be run twice, if the transaction it shared was lost.
 pub(super) enum Job {
@@ -75,11 +77,8 @@ pub(super) enum Outcome {
     Settled(Box<VerdictReport>),
     Mended(bool),
     Applied(Flight, PageReport),
-    /// More could be forgotten.
-    Forgot {
-        stable: u64,
-        more: bool,
-    },
+    /// How much of what is stable was forgotten.
+    Forgot(u64, Forgotten),
     Noted,
 }
 
@@ -179,7 +178,7 @@ fn run(job: &Job, sys: &mut SystemTx<'_>) -> Result<Outcome, Error> {
             Outcome::Mended(true)
         }
         Job::Apply(flight, page, asked) => Outcome::Applied(*flight, sync::apply_page(sys, page, asked, now)?),
-        Job::ForgetStable(stable) => Outcome::Forgot { stable: *stable, more: sync::forget_stable(sys, *stable)? },
+        Job::ForgetStable(stable) => Outcome::Forgot(*stable, sync::forget_stable(sys, *stable)?),
         Job::Hold(..) | Job::Trouble(_) | Job::Synced(_) => note(job, sys)?,
     })
 }

@@ -11,17 +11,30 @@ use crate::storage::SystemTx;
 /// The most groups one call removes, so that it never holds the writer for long.
 const GROUPS_MAX: i64 = 500;
 
-/// Removes settled groups at or before commit `stable`, oldest first. True: there may be more.
+/// How far forgetting went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Forgotten {
+    /// Everything that is stable.
+    All,
+    /// There may be more.
+    More,
+    /// Something waits, and what it may need stays until it is decided.
+    Waits,
+}
+
+/// Removes settled groups at or before commit `stable`, oldest first.
 ///
 /// The newest group and its ops always stay: numbers are never used again. What a waiting op had not pulled when it was
 /// written stays too: under a new incarnation the op has to name it (rule 15).
-pub(crate) fn forget_stable(sys: &mut SystemTx<'_>, stable: u64) -> Result<bool, Error> {
+pub(crate) fn forget_stable(sys: &mut SystemTx<'_>, stable: u64) -> Result<Forgotten, Error> {
     if plant::on(Bug::NothingForgotten) {
-        return Ok(false);
+        return Ok(Forgotten::All);
     }
     let conn = sys.conn();
     let low = log::low(sys)?;
-    let stable = oldest_waiting_base(sys, low)?.map_or(stable, |base| base.min(stable));
+    let waiting = oldest_waiting_base(sys, low)?;
+    let stable = waiting.map_or(stable, |base| base.min(stable));
+    let all = if waiting.is_some() { Forgotten::Waits } else { Forgotten::All };
     let newest: Option<i64> = conn.query_row("SELECT max(grp) FROM _ts_groups", [], |row| row.get(0))?;
     let end = low.min(newest.unwrap_or(0));
     let mut found = conn.prepare_cached(
@@ -41,10 +54,10 @@ pub(crate) fn forget_stable(sys: &mut SystemTx<'_>, stable: u64) -> Result<bool,
         count += 1;
     }
     drop(rows);
-    let Some((grp, op_end)) = last else { return Ok(false) };
+    let Some((grp, op_end)) = last else { return Ok(all) };
     conn.prepare_cached("DELETE FROM _ts_ops WHERE op < ?1")?.execute(params![op_end])?;
     conn.prepare_cached("DELETE FROM _ts_groups WHERE grp <= ?1")?.execute(params![grp])?;
-    Ok(count == GROUPS_MAX)
+    Ok(if count == GROUPS_MAX { Forgotten::More } else { all })
 }
 
 /// What the oldest op that waits had seen; those after it saw as much or more.

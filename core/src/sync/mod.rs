@@ -26,7 +26,7 @@ mod seal;
 mod status;
 mod verdicts;
 
-pub(crate) use forget::forget_stable;
+pub(crate) use forget::{Forgotten, forget_stable};
 pub(crate) use hash::{StateHash, state_hash};
 pub(crate) use incarnation::{new_incarnation, rewind};
 pub(crate) use letters::{dead_letters, retry_dead_letter};
