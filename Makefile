@@ -13,7 +13,7 @@ CRASH ?=
 TARGET ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help check test bench bench-bindings demo crash kill fuzz sim sim-calibrate aar aar-check jar xcframework \
+.PHONY: help check test bench bench-bindings demo crash kill fuzz sim sim-replay sim-calibrate aar aar-check jar xcframework \
   xcframework-check proofs sizes rust
 
 help: ## list these commands
@@ -34,6 +34,10 @@ bench-bindings: rust ## rows and watches from Kotlin and Swift, beside SQLite by
 
 sim: rust ## search seeded worlds for broken promises (MINUTES=5 FROM=1 STEPS=300)
 	@$(SIM) -- run --keep-going --seeds 1000000000 --from $(or $(FROM),1) --steps $(or $(STEPS),300) --minutes $(MINUTES)
+
+sim-replay: rust ## run one seed again, shorten it, say what broke (SEED=36 STEPS=300 BUG=name; SIM_ARGS="--tell --save FILE")
+	@$(SIM) $(if $(BUG),--features planted-bugs) -- replay --seed $(SEED) --steps $(or $(STEPS),300) $(if $(BUG),--bug $(BUG)) \
+	  $(SIM_ARGS)
 
 sim-calibrate: rust ## plant one bug after the other and count how soon the search finds it (SEEDS=2000, BUG=name)
 	@$(SIM) --features planted-bugs -- calibrate --seeds $(or $(SEEDS),2000) $(if $(BUG),--bug $(BUG))

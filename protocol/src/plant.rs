@@ -2,6 +2,9 @@
 //!
 //! Without the feature `planted-bugs` nothing here can be switched on and every hook compiles to nothing. Only
 //! `tests/simulation` asks for the feature, and only in its calibration build.
+//!
+//! Two classes of mistakes wait for what they are mistakes of: *coalescing into a sent op* (rule 13: nothing is
+//! coalesced yet) and *a purge resurrects a row* (no tombstone is purged yet). Whoever builds these plants the bug with it.
 
 macro_rules! bugs {
     ($($name:ident: $what:literal,)*) => {
@@ -29,6 +32,8 @@ bugs! {
     NoDedupe: "the server decides a known group again",
     VerdictNotStored: "the server does not store which group made a commit",
     HighWaterMark: "the server takes any seq up to the last one for a repetition",
+    IdentityKept: "a restored or forked device goes on under its old incarnation",
+    HeadBeforeLock: "the server reads the head of a tenant before it has the lock",
     CursorBeforeData: "the cursor is committed before the rows of its page",
     CommitSkipped: "a page's cursor stands at the head, whatever the page holds",
     WrongTenant: "a page reads on into the next tenant",
@@ -73,6 +78,9 @@ bugs! {
     RetryAsItWas: "a dead letter is sent again on the base it was refused on",
     RetryReplacesNothing: "a dead letter that is sent again does not say what it takes the place of",
 }
+
+/// What only two requests at once can show. The search has one thread; `server/tests/planted.rs` has more.
+pub const THREADED: &[Bug] = &[Bug::HeadBeforeLock];
 
 /// Whether any bug can be planted in this build.
 pub const POSSIBLE: bool = cfg!(feature = "planted-bugs");

@@ -11,6 +11,7 @@ mod bench;
 mod bindings;
 mod build;
 mod features;
+mod fuzz;
 mod ios;
 mod junit;
 mod launch;

@@ -9,6 +9,7 @@ use crate::behaviours;
 use crate::bindings;
 use crate::build::{self, Targets, TestProgram};
 use crate::features;
+use crate::fuzz;
 use crate::launch;
 use crate::libtest;
 use crate::rules;
@@ -46,6 +47,8 @@ pub(crate) fn run(scope: Scope, root: &Path) -> Tally {
         Scope::Check => tally.add(test_programs(root, Targets::Unit)),
         Scope::Everything => {
             tally.add(test_programs(root, Targets::All));
+            tally.add(timed("planted bugs", || planted_bugs(root)));
+            tally.add(timed("fuzz lock", || fuzz::lock_is_current(root)));
             tally.add(behaviours::check(root, "bindings/ffi", &tally));
             tally.add(timed("kotlin", || bindings::suite("kotlin", root)));
             tally.add(timed("swift", || bindings::suite("swift", root)));
@@ -90,6 +93,15 @@ fn test_program(test: &TestProgram) -> Tally {
         command.current_dir(&test.folder).env("CARGO_MANIFEST_DIR", &test.folder);
         run_and_count(&test.suite, &mut command)
     })
+}
+
+/// The tests of the calibration build. Everything that knows of planted bugs is built once more; `--workspace` keeps
+/// the dependencies as they are.
+fn planted_bugs(root: &Path) -> Tally {
+    let mut command = build::cargo(root);
+    command.args(["test", "--workspace", "--locked", "--profile", "ci", "--test", "planted"]);
+    command.args(["--features", "turnstone-simulation/planted-bugs"]);
+    run_and_count("planted bugs", &mut command)
 }
 
 fn doc_tests(root: &Path) -> Tally {

@@ -2,6 +2,7 @@
 
 use rusqlite::params;
 use turnstone_engine::oplog::GroupState;
+use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::{Gid, Incarnation, limits};
 
 use super::{after, log, position, seal};
@@ -11,6 +12,8 @@ use crate::storage::{Key, SystemTx, states};
 /// Takes a new incarnation: everything sealed and undecided is sent again under it, from seq 1, with the same gids,
 /// stamps and payload hashes. The server knows most of them by gid and repeats its verdicts.
 pub(crate) fn new_incarnation(sys: &mut SystemTx<'_>, incarnation: Incarnation) -> Result<(), Error> {
+    let kept = plant::on(Bug::IdentityKept).then(|| position::identity(sys)).transpose()?;
+    let incarnation = kept.map_or(incarnation, |identity| identity.incarnation);
     let conn = sys.conn();
     let low = log::low(sys)?;
     let newest: Option<i64> = conn.query_row("SELECT max(grp) FROM _ts_groups", [], |row| row.get(0))?;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
+use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::wire::{Outcome, PullAnswer, PullPart, PullRequest, PushAnswer, PushRequest, Run, Verdict};
 use turnstone_protocol::{Code, Hlc, Problem};
 
@@ -111,12 +112,17 @@ impl Service {
         let read = |raw: &G| Incoming::read(raw.borrow(), &self.rules.schema, &self.rules.limits);
         let entries = request.groups.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         if entries.is_empty() {
-            let head = storage::read(&*self.storage, |view| view.tenant(&who.tenant));
-            let head = head.map_err(|error| storage_problem(&error))?.map(|(_, head)| head);
-            return Ok(Pushed { verdicts: Vec::new(), head: head.unwrap_or_default() });
+            return Ok(Pushed { verdicts: Vec::new(), head: self.head(who)?.unwrap_or_default() });
         }
-        let push = Push { rules: Arc::clone(&self.rules), tenant: who.tenant.clone(), life, now_ms, entries, cursor };
+        let rules = Arc::clone(&self.rules);
+        let early = if plant::on(Bug::HeadBeforeLock) { self.head(who)? } else { None };
+        let push = Push { rules, tenant: who.tenant.clone(), life, now_ms, entries, cursor, early };
         storage::write(&*self.storage, move |tx| push.run(tx)).map_err(|error| storage_problem(&error))?
+    }
+
+    fn head(&self, who: &Principal) -> Result<Option<Head>, Problem> {
+        let head = storage::read(&*self.storage, |view| view.tenant(&who.tenant));
+        Ok(head.map_err(|error| storage_problem(&error))?.map(|(_, head)| head))
     }
 
     /// The pull half of a push. The push is stored by now, so nothing that fails here may hide its verdicts: the

@@ -25,6 +25,8 @@ pub(super) struct Push {
     pub(super) entries: Vec<Incoming>,
     /// Where the device stands, if it asked for the pull half as well.
     pub(super) cursor: Option<Cursor>,
+    /// Only where that bug is planted: the head as it was before the lock.
+    pub(super) early: Option<Head>,
 }
 
 /// What a push came to.
@@ -65,7 +67,7 @@ impl Push {
             tx,
             tenant: locked.tenant,
             slot: locked.slot,
-            head: locked.head,
+            head: self.early.unwrap_or(locked.head),
             rows: Rows::new(locked.tenant),
             origins: HashMap::new(),
             seqs: Seqs::load(tx, locked.slot.no)?,

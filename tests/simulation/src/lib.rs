@@ -5,6 +5,7 @@
 //! shrunk to the few actions that matter. `docs/reliability.md` says how to search, replay and plant bugs.
 
 pub mod action;
+pub mod again;
 pub mod app;
 #[cfg(feature = "planted-bugs")]
 pub mod calibrate;

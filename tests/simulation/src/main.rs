@@ -1,10 +1,13 @@
 //! `turnstone-sim`: searches seeds for broken promises, replays one, shrinks it, and measures how well it searches.
 
 use std::collections::BTreeMap;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use turnstone_simulation::{counters, run, trace::Trace};
+use turnstone_simulation::again::{Again, commit};
+use turnstone_simulation::run::{Look, Outcome, Short};
+use turnstone_simulation::swarm::Swarm;
+use turnstone_simulation::{action, counters, run, trace::Trace};
 
 /// A tenth of the time of a world went into asking for memory and giving it back.
 #[global_allocator]
@@ -35,23 +38,26 @@ impl Args {
 
 fn main() -> ExitCode {
     let args = Args(std::env::args().skip(1).collect());
-    let steps = usize::try_from(args.number("--steps", 300)).unwrap_or(300);
+    let Some(again) = Again::parse(&args.0) else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
     if args.0.first().is_some_and(|command| command != "calibrate")
-        && let Some(name) = args.text("--bug")
+        && let Some(name) = &again.bug
         && !plant(name)
     {
         eprintln!("there is no bug {name} in this build");
         return ExitCode::from(2);
     }
     match args.0.first().map(String::as_str) {
-        Some("run") => search(&args, steps),
+        Some("run") => search(&args, &again),
         Some("replay") => match args.text("--trace") {
             Some(file) => replay_trace(file, args.has("--tell")),
-            None => replay(&args, steps),
+            None => replay(&args, &again),
         },
-        Some("calibrate") => calibrate(&args, steps),
+        Some("calibrate") => calibrate(&args, again.steps),
         #[cfg(feature = "planted-bugs")]
-        Some("probe") => probe(&args, steps),
+        Some("probe") => probe(&args, again.steps),
         _ => {
             eprintln!("{USAGE}");
             ExitCode::from(2)
@@ -60,7 +66,8 @@ fn main() -> ExitCode {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a time budget of the search, outside the worlds")]
-fn search(args: &Args, steps: usize) -> ExitCode {
+fn search(args: &Args, again: &Again) -> ExitCode {
+    let steps = again.steps;
     let begun = Instant::now();
     let budget = Duration::from_secs(60 * args.number("--minutes", 1_440));
     let from = args.number("--from", 1);
@@ -78,7 +85,7 @@ fn search(args: &Args, steps: usize) -> ExitCode {
         if let Some(violation) = outcome.violations.first() {
             failed += 1;
             println!("seed {seed}: {} {}", violation.invariant, violation.what);
-            println!("  turnstone-sim replay --seed {seed} --steps {steps}   (at {})", commit());
+            println!("  {}", Again { seed, ..again.clone() }.command());
             if !args.has("--keep-going") {
                 break;
             }
@@ -96,39 +103,39 @@ fn search(args: &Args, steps: usize) -> ExitCode {
     if failed == 0 && never.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn replay(args: &Args, steps: usize) -> ExitCode {
-    let seed = args.number("--seed", 1);
+fn replay(args: &Args, again: &Again) -> ExitCode {
+    let Again { seed, steps, .. } = *again;
     let outcome = run::seed(seed, steps);
-    for violation in &outcome.violations {
-        println!("{} {}", violation.invariant, violation.what);
-    }
+    say(&outcome);
     println!("trace {:016x}", outcome.trace);
     if outcome.violations.is_empty() {
         println!("seed {seed}: every promise holds");
         return ExitCode::SUCCESS;
     }
-    if args.has("--no-shrink") && args.has("--tell") {
-        let swarm = turnstone_simulation::swarm::Swarm::draw(seed);
-        run::tell(seed, &swarm, &turnstone_simulation::action::draw(seed, steps, &swarm));
-    }
-    if !args.has("--no-shrink") {
-        let (swarm, actions, short) = run::shrink(seed, steps, 1_500);
-        println!("{swarm:?}");
-        println!("{} actions are enough:", actions.len());
-        for action in &actions {
-            println!("    {action:?}");
-        }
+    if args.has("--no-shrink") {
         if args.has("--tell") {
-            run::tell(seed, &swarm, &actions);
+            let swarm = Swarm::draw(seed);
+            run::tell(seed, &swarm, &action::draw(seed, steps, &swarm), Look::Sampled);
         }
-        for violation in &short.violations {
-            println!("{} {}", violation.invariant, violation.what);
-        }
-        if let Some(file) = args.text("--save")
-            && let Err(error) = (Trace { why: String::new(), seed, swarm, actions }).save(file)
-        {
-            eprintln!("{file}: {error}");
-        }
+        return ExitCode::FAILURE;
+    }
+    let Some(Short { swarm, actions, looks, outcome }) = run::shrink(seed, steps, 1_500) else {
+        println!("it does not fail a second time: nothing is shortened and nothing is saved");
+        return ExitCode::FAILURE;
+    };
+    println!("{swarm:?}");
+    println!("{} actions are enough:", actions.len());
+    for action in &actions {
+        println!("    {action:?}");
+    }
+    if args.has("--tell") {
+        run::tell(seed, &swarm, &actions, looks);
+    }
+    say(&outcome);
+    if let Some(file) = args.text("--save")
+        && let Err(error) = (Trace { why: String::new(), seed, swarm, looks, actions }).save(file)
+    {
+        eprintln!("{file}: {error}");
     }
     ExitCode::FAILURE
 }
@@ -141,17 +148,15 @@ fn replay_trace(file: &str, tells: bool) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let outcome = if tells { run::tell(trace.seed, &trace.swarm, &trace.actions) } else { trace.run() };
-    for violation in &outcome.violations {
-        println!("{} {}", violation.invariant, violation.what);
-    }
+    let outcome = if tells { run::tell(trace.seed, &trace.swarm, &trace.actions, trace.looks) } else { trace.run() };
+    say(&outcome);
     if outcome.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The commit this was run at, for whoever wants to repeat it.
-fn commit() -> String {
-    let git = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output();
-    git.ok().and_then(|out| String::from_utf8(out.stdout).ok()).map_or("?".to_owned(), |text| text.trim().to_owned())
+fn say(outcome: &Outcome) {
+    for violation in &outcome.violations {
+        println!("{} {}", violation.invariant, violation.what);
+    }
 }
 
 #[cfg(not(feature = "planted-bugs"))]

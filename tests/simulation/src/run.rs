@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use serde::{Deserialize, Serialize};
+
 use crate::action::{self, Action};
 use crate::model::Violation;
 use crate::shrink;
@@ -20,6 +22,17 @@ pub struct Outcome {
     pub counters: BTreeMap<&'static str, u64>,
 }
 
+/// How often everything is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Look {
+    /// After every step.
+    #[default]
+    Hard,
+    /// As in the search.
+    Sampled,
+}
+
 /// Runs a seed.
 pub fn seed(seed: u64, steps: usize) -> Outcome {
     let swarm = Swarm::draw(seed);
@@ -32,17 +45,17 @@ pub fn actions_of(seed: u64, swarm: &Swarm, actions: &[Action]) -> Outcome {
     live(World::new(seed, swarm), actions)
 }
 
-/// The same, looking at everything after every step.
-pub fn looked_at(seed: u64, swarm: &Swarm, actions: &[Action]) -> Outcome {
+/// The same, looking at everything after every step where `looks` says so.
+pub fn looked_at(seed: u64, swarm: &Swarm, actions: &[Action], looks: Look) -> Outcome {
     let mut world = World::new(seed, swarm);
-    world.looks_hard = true;
+    world.looks_hard = looks == Look::Hard;
     live(world, actions)
 }
 
 /// Runs a list of actions and tells on standard error what happens.
-pub fn tell(seed: u64, swarm: &Swarm, actions: &[Action]) -> Outcome {
+pub fn tell(seed: u64, swarm: &Swarm, actions: &[Action], looks: Look) -> Outcome {
     let mut world = World::new(seed, swarm);
-    (world.tells, world.looks_hard) = (true, true);
+    (world.tells, world.looks_hard) = (true, looks == Look::Hard);
     live(world, actions)
 }
 
@@ -74,18 +87,31 @@ fn live(mut world: World, actions: &[Action]) -> Outcome {
     }
 }
 
-/// Shortens a failing run to what still breaks the same promise.
-pub fn shrink(seed: u64, steps: usize, tries: usize) -> (Swarm, Vec<Action>, Outcome) {
+/// A failing run, made short.
+#[derive(Debug)]
+pub struct Short {
+    /// The weather of its seed.
+    pub swarm: Swarm,
+    /// What is enough.
+    pub actions: Vec<Action>,
+    /// How closely it must be looked at to be seen.
+    pub looks: Look,
+    /// What it breaks.
+    pub outcome: Outcome,
+}
+
+/// Shortens a failing run to what still breaks the same promise. Looking at everything shows it earlier, as a rule; but
+/// looking touches the devices, and what that hides is shortened as it was found. `None`: it does not fail again.
+pub fn shrink(seed: u64, steps: usize, tries: usize) -> Option<Short> {
     let swarm = Swarm::draw(seed);
     let actions = action::draw(seed, steps, &swarm);
-    let first = looked_at(seed, &swarm, &actions);
-    let Some(promise) = first.violations.first().map(|violation| violation.invariant) else {
-        return (swarm, actions, first);
-    };
-    let fails = |actions: &[Action]| {
-        looked_at(seed, &swarm, actions).violations.iter().any(|violation| violation.invariant == promise)
-    };
-    let short = shrink::shrink(&actions, tries, fails);
-    let outcome = looked_at(seed, &swarm, &short);
-    (swarm, short, outcome)
+    let breaks = |actions: &[Action], looks| looked_at(seed, &swarm, actions, looks);
+    let (looks, promise) = [Look::Hard, Look::Sampled].into_iter().find_map(|looks| {
+        let promise = breaks(&actions, looks).violations.first()?.invariant;
+        Some((looks, promise))
+    })?;
+    let fails = |actions: &[Action]| breaks(actions, looks).violations.iter().any(|seen| seen.invariant == promise);
+    let actions = shrink::shrink(&actions, tries, fails);
+    let outcome = breaks(&actions, looks);
+    Some(Short { swarm, actions, looks, outcome })
 }

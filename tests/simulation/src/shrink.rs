@@ -1,9 +1,7 @@
 //! Makes a failing run short: removes ever smaller pieces while it still fails the same way.
 
-use crate::action::Action;
-
-/// Removes pieces of `actions` while `fails` holds, spending at most `tries` runs.
-pub fn shrink(actions: &[Action], tries: usize, mut fails: impl FnMut(&[Action]) -> bool) -> Vec<Action> {
+/// Removes pieces of `actions` while `fails` holds, spending at most `tries` runs. What it gives back fails.
+pub fn shrink<A: Clone>(actions: &[A], tries: usize, mut fails: impl FnMut(&[A]) -> bool) -> Vec<A> {
     let mut best = actions.to_vec();
     let mut left = tries;
     let mut piece = (best.len() / 2).max(1);
@@ -27,5 +25,49 @@ pub fn shrink(actions: &[Action], tries: usize, mut fails: impl FnMut(&[Action])
         if piece > 1 {
             piece /= 2;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn needs(wanted: &'static [u32]) -> impl Fn(&[u32]) -> bool {
+        move |actions| wanted.iter().all(|one| actions.contains(one))
+    }
+
+    #[test]
+    fn only_what_is_needed_stays_in_its_order() {
+        let actions: Vec<u32> = (0..300).collect();
+        for wanted in [&[][..], &[0], &[299], &[3, 17, 170], &[148, 149, 150, 151]] {
+            assert_eq!(shrink(&actions, 10_000, needs(wanted)), wanted, "{wanted:?}");
+        }
+    }
+
+    /// What only fails beside another action: each pass makes the next one possible.
+    #[test]
+    fn what_can_only_go_after_something_else_goes_too() {
+        let actions: Vec<u32> = (0..32).collect();
+        let fails = |left: &[u32]| left.contains(&7) && left.windows(2).all(|pair| pair[0] + 1 == pair[1]);
+        assert_eq!(shrink(&actions, 10_000, fails), [7]);
+    }
+
+    #[test]
+    fn it_ends_after_so_many_tries_with_a_run_that_fails() {
+        let actions: Vec<u32> = (0..300).collect();
+        for tries in [0, 1, 2, 9, 40] {
+            let mut spent = 0;
+            let short = shrink(&actions, tries, |left| {
+                spent += 1;
+                needs(&[3, 170])(left)
+            });
+            assert!(spent <= tries && needs(&[3, 170])(&short), "{tries}");
+        }
+    }
+
+    #[test]
+    fn a_run_of_one_action_or_none_is_as_short_as_it_gets() {
+        assert_eq!(shrink(&[5], 100, needs(&[5])), [5]);
+        assert_eq!(shrink(&[] as &[u32], 100, |_| true), Vec::<u32>::new());
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::action::Action;
-use crate::run::{self, Outcome};
+use crate::run::{self, Look, Outcome};
 use crate::swarm::Swarm;
 
 /// A run in a file.
@@ -17,6 +17,9 @@ pub struct Trace {
     pub seed: u64,
     /// The weather.
     pub swarm: Swarm,
+    /// How closely it is looked at.
+    #[serde(default)]
+    pub looks: Look,
     /// What happens.
     pub actions: Vec<Action>,
 }
@@ -40,18 +43,19 @@ impl Trace {
         let actions: Vec<String> =
             self.actions.iter().map(|action| json(serde_json::to_string(action))).collect::<Result<_, _>>()?;
         let text = format!(
-            "{{\"why\":{},\n\"seed\":{},\n\"swarm\":{},\n\"actions\":[\n{}\n]}}\n",
+            "{{\"why\":{},\n\"seed\":{},\n\"swarm\":{},\n\"looks\":{},\n\"actions\":[\n{}\n]}}\n",
             json(serde_json::to_string(&self.why))?,
             self.seed,
             json(serde_json::to_string(&self.swarm))?,
+            json(serde_json::to_string(&self.looks))?,
             actions.join(",\n")
         );
         std::fs::write(file, text).map_err(|error| error.to_string())
     }
 
-    /// Runs it, looking at everything after every step.
+    /// Runs it.
     #[must_use]
     pub fn run(&self) -> Outcome {
-        run::looked_at(self.seed, &self.swarm, &self.actions)
+        run::looked_at(self.seed, &self.swarm, &self.actions, self.looks)
     }
 }

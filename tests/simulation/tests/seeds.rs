@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
+use turnstone_simulation::again::Again;
 use turnstone_simulation::trace::Trace;
 use turnstone_simulation::{counters, run, swarm};
 
@@ -15,7 +16,8 @@ fn hold(seeds: impl IntoIterator<Item = u64>, steps: usize) -> Counted {
     let mut counted = Counted::new();
     for seed in seeds {
         let outcome = run::seed(seed, steps);
-        assert!(outcome.violations.is_empty(), "seed {seed}, {steps} steps: {:?}", outcome.violations);
+        let again = Again { seed, steps, bug: None };
+        assert!(outcome.violations.is_empty(), "{:?}; {}", outcome.violations, again.command());
         outcome.counters.into_iter().for_each(|(what, times)| *counted.entry(what).or_default() += times);
     }
     counted
