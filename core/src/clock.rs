@@ -24,9 +24,17 @@ enum Source {
 /// This boot of the device.
 struct Boot {
     id: [u8; 16],
-    #[cfg_attr(any(target_os = "linux", target_os = "android"), allow(dead_code))]
+    #[cfg_attr(any(target_os = "linux", target_os = "android", target_vendor = "apple"), allow(dead_code))]
     started: std::time::Instant,
 }
+
+/// The clock that goes on while the device sleeps. `Instant` stands still meanwhile: a wait that began before a night in a
+/// pocket would not be over after it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const COUNTS_SLEEP: rustix::time::ClockId = rustix::time::ClockId::Boottime;
+/// On Darwin that is `CLOCK_MONOTONIC` (its manual, clock_gettime(3), says so); what stands still is `CLOCK_UPTIME_RAW`.
+#[cfg(target_vendor = "apple")]
+const COUNTS_SLEEP: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
 
 impl Clock {
     /// The clocks of the system.
@@ -101,15 +109,15 @@ impl Boot {
         Self { id: boot_id(), started: std::time::Instant::now() }
     }
 
-    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
     #[allow(clippy::unused_self)]
     fn elapsed_ms(&self) -> u64 {
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let now = rustix::time::clock_gettime(COUNTS_SLEEP);
         let ms = now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000);
         u64::try_from(ms).unwrap_or(0)
     }
 
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
     fn elapsed_ms(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
