@@ -11,29 +11,33 @@ const SCHEMA: &str =
     "name = \"notes\"\nversion = 1\n[tables.notes]\nfields.title = { type = \"text\", default = \"\" }\n";
 
 /// Kills at every step of a write; the next process looks, then the power goes, with all that was not synced. What a dying
-/// call still does depends on the number of its step, so writes of several lengths are tried.
+/// call still does depends on the number of its step, so writes of several lengths are tried, each with room on the disk
+/// afterwards and without.
 fn what_was_seen_stays<S>(
     whose: &str,
     open: impl Fn(&str) -> S,
     write: impl Fn(&S, String) -> bool,
     seen: impl Fn(&S) -> String,
 ) {
-    for pages in 0..6 {
-        killed_at_every_step(
-            &format!("{whose}-{pages}"),
-            &open,
-            |store| write(store, "x".repeat(4_096 * pages)),
-            &seen,
-        );
+    for (pages, full) in (0..6).flat_map(|pages| [(pages, false), (pages, true)]) {
+        let life = Life { whose: &format!("{whose}-{pages}-{full}"), full };
+        killed_at_every_step(&life, &open, |store| write(store, "x".repeat(4_096 * pages)), &seen);
     }
 }
 
+struct Life<'a> {
+    whose: &'a str,
+    /// The disk is full when the next process starts.
+    full: bool,
+}
+
 fn killed_at_every_step<S>(
-    whose: &str,
+    life: &Life<'_>,
     open: impl Fn(&str) -> S,
     write: impl Fn(&S) -> bool,
     seen: impl Fn(&S) -> String,
 ) {
+    let Life { whose, full } = *life;
     let mut unsynced = 0;
     for step in 1.. {
         let disk = Disk::new();
@@ -48,6 +52,8 @@ fn killed_at_every_step<S>(
         unsynced += usize::from(disk.unsynced_sectors() > 0);
         disk.revive();
         drop(first);
+        // The next process may want a little for the index of the log, and nothing for the log.
+        disk.set_capacity(full.then(|| disk.used() + 2_000));
         let next = open(mount.name());
         let shown = seen(&next);
         let lost = Disk::from_image(&disk.power_loss_with(Damage::Lost, step));

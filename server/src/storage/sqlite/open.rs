@@ -164,10 +164,18 @@ fn known_version() -> i64 {
 
 /// A server that was killed between writing a commit and syncing it leaves one that SQLite takes for good, and that a
 /// power loss could still take away after somebody was told of it. A commit that changes nothing syncs the log before
-/// anybody asks (I-54; found by the simulator). Where there is no room for it the server does not start: it could tell
-/// of commits that a power loss takes.
+/// anybody asks (I-54; found by the simulator). Where there is no room for one, a checkpoint does: it syncs the log
+/// first, and whether there is room for the rest does not matter.
 fn make_durable(connection: &Connection) -> Result<(), StorageError> {
-    Ok(connection.pragma_update(None, "user_version", known_version())?)
+    let no_room = |error: &StorageError| matches!(error, StorageError::Full);
+    match connection.pragma_update(None, "user_version", known_version()).map_err(StorageError::from) {
+        Err(error) if no_room(&error) => {}
+        done => return done,
+    }
+    match connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).map_err(StorageError::from) {
+        Err(error) if !no_room(&error) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Turns the write-ahead log on. SQLite commits that change only after it has given the row that names the new mode, so
