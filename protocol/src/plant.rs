@@ -76,7 +76,7 @@ bugs! {
     PoisonNotIsolated: "the first group of a refused batch is taken for the one to blame",
     PoisonLeavesHole: "a group that is set aside does not use up its seq",
     RetryAsItWas: "a dead letter is sent again on the base it was refused on",
-    RetryReplacesNothing: "a dead letter that is sent again does not say what it takes the place of",
+    RetryLeavesRest: "a dead letter is sent again without what was held back for it",
 }
 
 /// What only two requests at once can show. The search has one thread; `server/tests/planted.rs` has more.

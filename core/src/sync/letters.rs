@@ -152,8 +152,8 @@ pub(crate) fn retry_dead_letter(
     }
     let parked = park::parked_on(sys, &letter.ops)?;
     let before = log::newest(sys)?;
-    again::append(sys, gid, replaces.filter(|_| !plant::on(Bug::RetryReplacesNothing)), &ops)?;
-    for parked in parked {
+    again::append(sys, gid, replaces, &ops)?;
+    for parked in parked.into_iter().filter(|_| !plant::on(Bug::RetryLeavesRest)) {
         follow(sys, &parked, before, next_gid())?;
     }
     log::advance_low(sys)?;

@@ -53,6 +53,7 @@ pub const SOMETIMES: &[&str] = &[
     "device lost power in a storage step",
     "device restarted",
     "device restored from a backup",
+    "a dead letter's row is gone",
     "dead letter sent again",
     "disk error armed",
     "disk filled",

@@ -88,6 +88,11 @@ impl Net {
         self.get().packets.len()
     }
 
+    /// Whether somebody still waits for what was lost.
+    pub fn awaits_lost(&self) -> bool {
+        self.get().lost.iter().any(|reply| !reply.is_closed())
+    }
+
     /// Whether a packet vanishes now, wherever it is under way.
     pub fn swallows(&self, packet: &Packet) -> bool {
         let network = self.get();

@@ -66,7 +66,7 @@ pub struct World {
     pub poisoned: BTreeSet<Gid>,
     /// The ops of dead letters that were sent again: group and place.
     pub retried: BTreeSet<(Gid, usize)>,
-    /// Whether every dead letter is sent again once faults are over.
+    /// Whether every dead letter is sent again once the world is quiet.
     pub retries_all: bool,
     /// Whether it does so for ever.
     pub poison_stays: bool,

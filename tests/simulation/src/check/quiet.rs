@@ -35,9 +35,22 @@ pub fn conclude(world: &mut World) {
     if world.ask_after_writes() {
         world.saw("apps asked after their writes at the end");
     }
+    if world.retry_all() {
+        world.saw("dead letters sent again at the end");
+        // They are sent by themselves, like everything that is written.
+        if !come_to(world, |_| false, sent_by_itself)
+            || !come_to(world, |device| !device.setup.auto || !polls, is_quiet)
+        {
+            return stuck(world);
+        }
+        if !world.violations.is_empty() {
+            return;
+        }
+    }
     let mut stable = world.server_stable();
-    // A sync that is asked for obeys a server that asked for patience before faults ended.
-    while world.now_ms < world.patient_until_ms && world.violations.is_empty() {
+    // A sync that is asked for obeys a server that asked for patience before faults ended, and waits for an answer that
+    // was lost then.
+    while (world.now_ms < world.patient_until_ms || world.net.awaits_lost()) && world.violations.is_empty() {
         deliver_all(world);
         world.wait(500);
     }

@@ -207,9 +207,6 @@ impl World {
             if !self.adopt(at) {
                 self.wrong("I-06", format!("device {at}: its log cannot be read, and nothing is wrong any more"));
             }
-            if self.retries_all {
-                self.retry_all(at);
-            }
         }
         any
     }

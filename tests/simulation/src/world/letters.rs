@@ -29,9 +29,16 @@ impl World {
             self.devices[at].ask_sync();
             self.touch(at);
         }
-        let row = self.model.find(letter.gid).and_then(|write| self.model.groups[write].ops.first().cloned());
-        let ready = self.devices[at].retrying.is_none() && self.up(at) && self.devices[at].unsure.is_none();
-        if let (true, Some(value), Some(op)) = (ready, edit, row.filter(|op| op.table != "pairs")) {
+        if let Some(value) = edit {
+            self.edit(at, letter.gid, value);
+        }
+    }
+
+    /// Edits the row of a dead letter that is being sent again.
+    fn edit(&mut self, at: usize, gid: Gid, value: i64) {
+        let row = self.model.find(gid).and_then(|write| self.model.groups[write].ops.first().cloned());
+        let Some(op) = row.filter(|op| op.table != "pairs") else { return };
+        if self.devices[at].retrying.is_none() && self.up(at) && self.devices[at].unsure.is_none() {
             self.saw("row of a dead letter edited while it is sent again");
             self.writes += 1;
             let work = Work::Set { table: op.table, id: op.id, field: "a", value, by_sql: false };
@@ -45,14 +52,26 @@ impl World {
         self.devices[at].with(Store::dead_letters)?.ok()
     }
 
-    /// Every letter of a device is sent again.
-    pub(super) fn retry_all(&mut self, at: usize) {
-        for letter in self.letters(at).unwrap_or_default() {
-            self.retry(at, &letter);
-            if !self.adopt(at) {
-                self.wrong("I-06", format!("device {at}: a dead letter cannot be sent again, and nothing is wrong"));
+    /// Every dead letter is sent again, if this is a world in which people do that, and some rows are edited. Says whether
+    /// there was any.
+    pub fn retry_all(&mut self) -> bool {
+        let mut any = false;
+        for at in 0..if self.retries_all { self.devices.len() } else { 0 } {
+            for (place, letter) in self.letters(at).unwrap_or_default().into_iter().enumerate() {
+                any = true;
+                self.retry(at, &letter);
+                if !self.adopt(at) {
+                    self.wrong(
+                        "I-06",
+                        format!("device {at}: a dead letter cannot be sent again, and nothing is wrong"),
+                    );
+                }
+                if place % 2 == 1 {
+                    self.edit(at, letter.gid, 7_000_000 + self.writes.cast_signed());
+                }
             }
         }
+        any
     }
 
     fn retry(&mut self, at: usize, letter: &DeadLetter) {
