@@ -1,11 +1,27 @@
-//! The iOS sample's Info.plist against its code. The system ends an app that registers a task whose id is not in its
-//! Info.plist, and never runs one that is there and not registered.
+//! What no compiler here checks of the iOS sample and the quickstarts.
+//!
+//! Its Info.plist against its code: the system ends an app that registers a task whose id is not in its Info.plist, and never
+//! runs one that is there and not registered. Its project against the package that `make xcframework` writes. And that
+//! nothing an app copies asks for the built-in HTTP, which the library for iOS has not.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use crate::artifacts::PACKAGE;
+
 const PLIST: &str = "ios-sample/App/Info.plist";
 const CODE: &str = "ios-sample/App";
+const PROJECT: &str = "ios-sample/project.yml";
+const MODEL: &str = "ios-sample/Model/Package.swift";
+/// What the authors of apps copy from.
+const COPIED: [&str; 6] = [
+    "docs/ios.md",
+    "docs/swift.md",
+    "bindings/swift/Typecheck/Quickstart.swift",
+    "bindings/swift/Sources/Turnstone/Turnstone.docc/Turnstone.md",
+    "ios-sample/App/NotesApp.swift",
+    "ios-sample/Model/Sources/NotesModel/Notes.swift",
+];
 
 /// What does not agree, a sentence each.
 pub(crate) fn problems(root: &Path) -> Vec<String> {
@@ -15,7 +31,29 @@ pub(crate) fn problems(root: &Path) -> Vec<String> {
     let files = std::fs::read_dir(root.join(CODE)).into_iter().flatten().flatten().map(|entry| entry.path());
     let swift = files.filter(|file| file.extension().is_some_and(|end| end == "swift"));
     let code: String = swift.filter_map(|file| std::fs::read_to_string(file).ok()).collect();
-    compare(&plist, &code)
+    let mut problems = compare(&plist, &code);
+    let text = |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_default();
+    problems.extend(COPIED.iter().flat_map(|path| asks_for_http(path, &text(path))));
+    problems.extend(package_problems(&text(PROJECT), &text(MODEL)));
+    problems
+}
+
+/// Code that does not say where the requests go: nothing is in the file, or it would fail with `no_http` in an app.
+fn asks_for_http(path: &str, code: &str) -> Option<String> {
+    let remotes = ["Remote.http(", ": .http(", "= .http("];
+    if code.is_empty() {
+        return Some(format!("{path} is missing"));
+    }
+    let asks = remotes.iter().any(|call| code.contains(call));
+    asks.then(|| format!("{path} asks for the built-in HTTP, which is not in the library for iOS"))
+}
+
+/// Xcode takes two packages of one name from two folders for a mistake.
+fn package_problems(project: &str, model: &str) -> Vec<String> {
+    let wanted = format!("target/apple/{PACKAGE}");
+    let named = [(PROJECT, project, format!("path: ../{wanted} ")), (MODEL, model, format!("\"../../{wanted}\""))];
+    let missing = named.into_iter().filter(|(_, text, path)| !text.contains(path));
+    missing.map(|(file, ..)| format!("{file} does not name {wanted}, which make xcframework writes")).collect()
 }
 
 fn compare(plist: &str, code: &str) -> Vec<String> {
@@ -87,5 +125,22 @@ mod tests {
         assert_eq!(compare(&plist(&ids, &modes), &pushed).len(), 1);
         // Nothing at all is not agreement.
         assert!(!compare("", "").is_empty());
+    }
+
+    #[test]
+    fn nothing_that_is_copied_asks_for_http_that_an_app_has_not() {
+        assert_eq!(asks_for_http("a", "Remote.custom(try URLSessionTransport(url), tokens: tokens)"), None);
+        for bad in ["let remote = Remote.http(url)", "options.remote = .http(url)", "remote: .http(url)", ""] {
+            assert!(asks_for_http("a", bad).is_some(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn project_and_model_take_the_package_that_is_written() {
+        let (project, model) =
+            ("{ path: ../target/apple/Turnstone-swift }", r#"? "a" : "../../target/apple/Turnstone-swift""#);
+        assert!(package_problems(project, model).is_empty());
+        assert_eq!(package_problems("{ path: ../bindings/swift }", model).len(), 1);
+        assert_eq!(package_problems(project, "../../bindings/swift").len(), 1);
     }
 }

@@ -10,6 +10,7 @@ mod behaviours;
 mod bench;
 mod bindings;
 mod build;
+mod commented;
 mod features;
 mod fuzz;
 mod ios;

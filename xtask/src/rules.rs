@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::tally::Tally;
-use crate::{android, features, ios, licences, markdown};
+use crate::{android, commented, features, ios, licences, markdown};
 
 /// Text that names a machine of one developer: it means nothing to anybody else.
 const MACHINE_PATHS: [&str; 5] = [
@@ -27,7 +27,8 @@ pub(crate) fn check(root: &Path) -> Tally {
         ("docs/features.md is well formed", features::shape_problems(root)),
         ("docs/invariants.md has every invariant", features::invariant_problems(root)),
         ("the Android projects name what the code has", android::problems(root)),
-        ("the iOS sample's task ids agree", ios::problems(root)),
+        ("what Kotlin and Swift show to others has a comment", commented::problems(root)),
+        ("the iOS sample and quickstarts name what an app has", ios::problems(root)),
     ];
     for (rule, problems) in rules {
         for problem in &problems {

@@ -81,13 +81,15 @@ impl Cross {
         Ok(Self { root: root.to_path_buf(), built, rustc: Some(rustc), darwin })
     }
 
-    /// Compiles the Rust of the library for a target of Android. Its C is not compiled: there is no C library for it here.
+    /// Compiles the Rust of the library for a target of Android, as the AAR holds it: without built-in HTTP. Its C is not
+    /// compiled: there is no C library for it here.
     ///
     /// # Errors
     /// Where it does not compile; the compiler has said why.
     pub(crate) fn check_android(&self, target: &str) -> Result<(), String> {
         let mut cargo = self.cargo();
-        cargo.args(["check", "--quiet", "--locked", "--package", "turnstone-ffi", BUILD_STD, "--target", target]);
+        cargo.args(["check", "--quiet", "--locked", "--package", "turnstone-ffi", "--no-default-features"]);
+        cargo.args([BUILD_STD, "--target", target]);
         let name = target.replace('-', "_");
         cargo.env(format!("CC_{name}"), "/bin/true").env(format!("AR_{name}"), "/bin/true");
         finished(&mut cargo, target)

@@ -88,11 +88,26 @@ fn write_page(root: &Path, rows: &[String]) -> Result<(), String> {
     let versions = [("rustc", "--version"), ("clang-19", "--version"), ("ld64.lld-19", "--version")];
     let versions = versions.map(|(program, argument)| first_line(program, argument));
     let date = first_line("date", "+%F");
-    let _ = writeln!(page, "Run on {date} with {}; iOS {OLDEST_IOS} or newer.\n", versions.join(", "));
+    let commit = commit(root);
+    let _ = writeln!(page, "Run on {date} at {commit} with {}; iOS {OLDEST_IOS} or newer.\n", versions.join(", "));
     page.push_str("| What | Holds | Detail |\n|---|---|---|\n");
     rows.iter().for_each(|row| page.extend([row.as_str(), "\n"]));
     page.push_str(MEANING);
     std::fs::write(root.join(PAGE), page).map_err(|error| format!("{PAGE}: {error}"))
+}
+
+/// Which sources these are.
+fn commit(root: &Path) -> String {
+    let git = |args: &[&str]| {
+        let output = Command::new("git").args(args).current_dir(root).output();
+        output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+    };
+    let (name, changed) = (git(&["rev-parse", "--short", "HEAD"]), git(&["status", "--porcelain", "-uno"]));
+    match (name.is_empty(), changed.is_empty()) {
+        (true, _) => "sources without a commit".to_owned(),
+        (false, true) => format!("commit {name}"),
+        (false, false) => format!("commit {name} and changes on top of it"),
+    }
 }
 
 fn first_line(program: &str, argument: &str) -> String {
@@ -104,8 +119,8 @@ fn first_line(program: &str, argument: &str) -> String {
 const MEANING: &str = "
 ## What it proves
 
-- **Android**: every `cfg`, type and feature of the Rust code fits the target, 32 bits too, with built-in HTTP. The C of SQLite,
-  ring and zstd is not compiled and nothing is linked: there is no C library of Android here.
+- **Android**: every `cfg`, type and feature of the Rust code fits the target, 32 bits too, as the AAR holds it: without built-in
+  HTTP. The C of SQLite and zstd is not compiled and nothing is linked: there is no C library of Android here.
 - **iOS**: real static libraries, SQLite's C in them, built against Darwin's own headers. Each member says for which platform and
   from which iOS on it was built, none holds bitcode, every function of the generated header is there, and the privacy manifest
   declares what the library calls. Linked whole, nothing is undefined but what libSystem has.
@@ -113,7 +128,7 @@ const MEANING: &str = "
 ## What it does not prove
 
 - That a library loads or runs. Only a device or a simulator shows that.
-- Anything of the built-in HTTP on iOS: its certificate check uses Security.framework, of which no headers can be had here.
+- Anything of the built-in HTTP: it is in neither library. The apps' systems carry the requests, by OkHttp and URLSession.
 - That Apple's linker, or the store, accepts it. The rules here are those that are known.
 - The figures are of LLVM's linker; Apple's gives others, near them.
 ";

@@ -68,6 +68,8 @@ pub(crate) fn build_aar(root: &Path) -> Result<(), String> {
         "turnstone-ffi",
         "--profile",
         "ship",
+        // OkHttp carries its requests (`OkHttpTransport`): rustls would need the JVM and a Context before its first handshake.
+        "--no-default-features",
         "--config",
         "profile.ship.strip=false",
     ]);

@@ -16,7 +16,7 @@ use crate::launch;
 const PRIVACY: &str = "bindings/swift/Framework/PrivacyInfo.xcprivacy";
 
 /// The folder of the Swift package, beside the zipped XCFramework.
-const PACKAGE: &str = "Turnstone-swift";
+pub(crate) const PACKAGE: &str = "Turnstone-swift";
 
 /// Builds the library for devices as fast as can be and reads it: platform, system, functions, privacy.
 ///
