@@ -11,7 +11,7 @@ fn golden_traces() {
     let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|kind| kind == "json"));
     files.sort();
-    assert!(files.len() >= 12, "{} traces", files.len());
+    assert!(files.len() >= 15, "{} traces", files.len());
     for path in files {
         let text = std::fs::read_to_string(&path).unwrap();
         let trace: Trace = serde_json::from_str(&text).unwrap();

@@ -79,6 +79,9 @@ pub struct Trace {
     pub seed: u64,
     /// Whether it syncs by itself.
     pub auto: bool,
+    /// How long a sync waits for further writes, where the app chose that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub debounce_ms: Option<u64>,
     /// What happens, and what is decided.
     pub steps: Vec<Entry>,
 }
@@ -87,7 +90,9 @@ impl Trace {
     /// Runs the inputs and gives the trace as it should be written down.
     #[must_use]
     pub fn replay(&self) -> Self {
-        let mut scheduler = Scheduler::new(Config { auto: self.auto, ..Config::default() }, self.seed);
+        let usual = Config::default();
+        let debounce_ms = self.debounce_ms.unwrap_or(usual.debounce_ms);
+        let mut scheduler = Scheduler::new(Config { auto: self.auto, debounce_ms, ..usual }, self.seed);
         let mut work = Work::default();
         let steps = self.steps.iter().map(|step| scheduler.step(step.input, step.at_ms, &mut work)).collect();
         Self { steps, ..self.clone() }
