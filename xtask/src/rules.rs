@@ -19,7 +19,7 @@ const MACHINE_PATHS: [&str; 5] = [
 pub(crate) fn check(root: &Path) -> Tally {
     let mut tally = Tally::default();
     let files = files(root);
-    let rules: [(&str, Vec<String>); 8] = [
+    let rules: [(&str, Vec<String>); 9] = [
         ("licences, bans and sources", licences::problems(root)),
         ("no file names a path of one machine", machine_paths(root, &files)),
         ("links in the docs lead somewhere", markdown::broken_links(root, &files)),
