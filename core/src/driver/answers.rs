@@ -163,6 +163,9 @@ impl Loop {
         totals.overlaps += report.overlaps as u64;
         let reset = report.epoch_changed.then_some(ResetCause::EpochChanged);
         self.feed(Event::Settled { decided: decided + report.voided, waiting: report.waiting, reset });
+        if report.released {
+            self.feed(Event::WorkPending);
+        }
     }
 
     fn take_applied(&mut self, flight: Flight, report: PageReport) {

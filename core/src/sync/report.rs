@@ -108,6 +108,8 @@ pub(crate) struct VerdictReport {
     pub(crate) overlaps: usize,
     /// The last refusal, for the status.
     pub(crate) refused: Option<Code>,
+    /// Whether something goes on that was held back: there is something to send.
+    pub(crate) released: bool,
 }
 
 /// Where a page was asked from. A page is good only where the database still stands there.

@@ -96,30 +96,30 @@ fn one(
             count_accepted(verdict, report);
             accept(sys, &head, verdict, commit)?;
             if head.state.is_void() {
-                park::release(sys)?;
+                report.released |= park::release(sys)?;
             }
         }
         Settlement::Gone { commit } => {
             count_accepted(verdict, report);
             accept_passed(sys, &head, verdict, commit, now)?;
             if head.state.is_void() {
-                park::release(sys)?;
+                report.released |= park::release(sys)?;
             }
         }
         Settlement::Refused { code } => {
             report.rejected += 1;
             report.refused = Some(code.clone());
             let refusal = Refusal { code: &code, fields: &verdict.fields, at_ms: now.wall_ms };
-            report.parked += refuse(sys, &head, GroupState::Dead, Some(&refusal))?;
+            report.refused_one(refuse(sys, &head, GroupState::Dead, Some(&refusal))?);
         }
         Settlement::Buried if head.state == GroupState::Held => {
             report.voided += 1;
             log::move_to(sys, &head, GroupState::Parked, None)?;
-            park::release(sys)?;
+            report.released |= park::release(sys)?;
         }
         Settlement::Buried => {
             report.voided += 1;
-            report.parked += refuse(sys, &head, GroupState::Dead, None)?;
+            report.refused_one(refuse(sys, &head, GroupState::Dead, None)?);
         }
         Settlement::Waits { code } => {
             log::note_error(sys, head.grp, &code)?;
@@ -130,6 +130,21 @@ fn one(
         }
     }
     Ok(())
+}
+
+/// What refusing a group did to others.
+pub(super) struct Refused {
+    /// How many are held back with it.
+    parked: usize,
+    /// Whether something goes on that was held back.
+    released: bool,
+}
+
+impl VerdictReport {
+    fn refused_one(&mut self, refused: Refused) {
+        self.parked += refused.parked;
+        self.released |= refused.released;
+    }
 }
 
 const fn count_accepted(verdict: &Verdict, report: &mut VerdictReport) {
@@ -241,7 +256,8 @@ pub(super) fn refuse(
     head: &Head,
     to: GroupState,
     refusal: Option<&Refusal<'_>>,
-) -> Result<usize, Error> {
+) -> Result<Refused, Error> {
+    let mut released = false;
     let ops = log::ops(sys, head)?;
     let parked = if head.state.in_fold() { park::dependents(sys, head, &ops)? } else { 0 };
     if head.state.in_fold() {
@@ -251,12 +267,12 @@ pub(super) fn refuse(
     if let Some(refusal) = refusal {
         log::note_error(sys, head.grp, refusal.code)?;
         if meant_again(sys, head, &ops, refusal.code)? {
-            park::release(sys)?;
+            released = park::release(sys)?;
         } else {
             letters::file_group(sys, head, &ops, refusal)?;
         }
     }
-    Ok(parked)
+    Ok(Refused { parked, released })
 }
 
 /// Whether this is a dead letter that was sent again unchanged, and the first sending was applied after all:
