@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde::Serialize;
 use turnstone_engine::sync::{Outcome, Trouble};
-use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::{Class, Code};
 
 use crate::report::SyncReport;
@@ -112,9 +111,7 @@ pub struct NextWake {
 pub(crate) fn concluded(outcome: &Outcome, retry_ms: u64) -> (RunOutcome, Stopped, Option<Code>) {
     let later = RunOutcome::RetryAfter { ms: retry_ms };
     match outcome {
-        Outcome::Quiet { waiting } if *waiting == 0 || plant::on(Bug::DoneTooSoon) => {
-            (RunOutcome::Done, Stopped::Finished, None)
-        }
+        Outcome::Quiet { waiting: 0 } => (RunOutcome::Done, Stopped::Finished, None),
         Outcome::Quiet { .. } => (later, Stopped::Finished, None),
         Outcome::Failed(Trouble { code, class }) => {
             let told = match class {

@@ -52,7 +52,7 @@ bugs! {
     StatusMiscounts: "decided groups are not counted out of the pending ones",
     AgeForgotten: "nobody is told the age of what was written since the last sync",
     LetterNotCounted: "a status tells of no dead letters",
-    DoneTooSoon: "a run in the background is done although something waits",
+    DoneTooSoon: "a run in the background whose time is up says that everything is done",
     BackoffUnbounded: "after failures a device waits longer and longer",
     SyncWaitsItsTurn: "a sync that is asked for waits like one that is not",
     HeldBackForgotten: "of what builds on something refused only the first write is held back, others are given up",

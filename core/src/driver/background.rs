@@ -2,6 +2,7 @@
 
 use tokio::sync::oneshot;
 use turnstone_engine::sync::{Event, Now, Outcome};
+use turnstone_protocol::plant::{self, Bug};
 
 use super::run::Loop;
 use crate::Error;
@@ -87,7 +88,8 @@ impl Loop {
             && (!self.is_busy || !self.waiters.is_empty())
         {
             self.ending = None;
-            self.answer_runs(RunOutcome::MoreWork, stopped, None);
+            let told = if plant::on(Bug::DoneTooSoon) { RunOutcome::Done } else { RunOutcome::MoreWork };
+            self.answer_runs(told, stopped, None);
         }
     }
 
