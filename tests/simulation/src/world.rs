@@ -167,7 +167,7 @@ impl World {
             answered_head: 0,
             poisoned: BTreeSet::new(),
             retried: BTreeSet::new(),
-            retries_all: swarm.retry_letter > 0 && seed.is_multiple_of(2),
+            retries_all: swarm.retry_letter > 0,
             poison_stays: swarm.poison_stays,
             violations: Vec::new(),
             counters: BTreeMap::new(),
