@@ -100,7 +100,7 @@ fn test_program(test: &TestProgram) -> Tally {
 fn planted_bugs(root: &Path) -> Tally {
     let mut command = build::cargo(root);
     command.args(["test", "--workspace", "--locked", "--profile", "ci", "--test", "planted"]);
-    command.args(["--features", "turnstone-simulation/planted-bugs"]);
+    command.args(["--features", "turnstone-simulation/planted-bugs,turnstone-fuzz-targets/planted-bugs"]);
     run_and_count("planted bugs", &mut command)
 }
 
