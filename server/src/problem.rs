@@ -31,7 +31,7 @@ impl IntoResponse for Refused {
             headers.insert(RETRY_AFTER, HeaderValue::from(ms.div_ceil(1000).max(1)));
         }
         if problem.class == Class::Auth && status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"turnstone\""));
         }
         response.extensions_mut().insert(RefusedCode(problem.code));
         response

@@ -100,7 +100,7 @@ async fn i_17_refusals_have_their_status_and_consume_nothing() {
     let body = push_body(1, &groups);
 
     let response = server.client.post(server.url("/sync/v1/push")).body(body.to_string()).send().await.unwrap();
-    assert_eq!(response.headers()["www-authenticate"], "Bearer");
+    assert_eq!(response.headers()["www-authenticate"], r#"Bearer realm="turnstone""#);
     assert_eq!(&problem(response).await.1, "token_missing");
     let problem_of = async |token: &str, body: &serde_json::Value| {
         let (status, code, _) = problem(server.post("/sync/v1/push", token, body).await).await;

@@ -67,6 +67,19 @@ import Testing
         withExtendedLifetime(server) {}
     }
 
+    @Test func a_token_that_ended_is_renewed_over_urlsession() async throws {
+        let server = try TestServer()
+        let tokens = Tokens([try server.mint(seconds: 1), server.token])
+        try await Task.sleep(for: .seconds(2))
+        let device = try await Device(.custom(try URLSessionTransport(server.url), tokens: tokens))
+        _ = try await device.insert("kept")
+        try await device.store.sync()
+        #expect(tokens.reasons == [.first, .expired])
+        #expect(try await device.store.status().pendingGroups == 0)
+        try await device.store.close()
+        withExtendedLifetime(server) {}
+    }
+
     @Test func a_request_goes_out_as_it_is_and_its_body_also_from_a_file() async throws {
         let server = try CannedServer([CannedServer.answer("200 OK")])
         let transport = try URLSessionTransport(server.url)
