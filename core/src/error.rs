@@ -221,6 +221,9 @@ pub enum Error {
     /// The store let go of its file because the app is about to be suspended.
     #[error("the store is suspended: call resume first")]
     Suspended,
+    /// The caller cancelled it.
+    #[error("the call was cancelled")]
+    Cancelled,
     /// The system has no randomness.
     #[error("the system gave no randomness: try again")]
     NoEntropy,
@@ -304,6 +307,7 @@ impl Error {
             Self::DeadLetterStale => "dead_letter_stale",
             Self::Closed => "closed",
             Self::Suspended => "suspended",
+            Self::Cancelled => "cancelled",
             Self::NoEntropy => "no_entropy",
             Self::Internal { .. } => "internal",
         }
@@ -320,9 +324,13 @@ impl Error {
             }
             Self::OtherAccount { .. } => ErrorClass::OtherAccount,
             Self::StorageFull => ErrorClass::StorageFull,
-            Self::Suspended | Self::Io { .. } | Self::Busy | Self::OutOfMemory | Self::Lost | Self::NoEntropy => {
-                ErrorClass::Retryable
-            }
+            Self::Suspended
+            | Self::Cancelled
+            | Self::Io { .. }
+            | Self::Busy
+            | Self::OutOfMemory
+            | Self::Lost
+            | Self::NoEntropy => ErrorClass::Retryable,
             Self::SyncStopped { class, .. } => match class {
                 Class::Auth => ErrorClass::AuthRequired,
                 Class::Upgrade => ErrorClass::UpgradeRequired,
@@ -378,7 +386,7 @@ impl From<rusqlite::Error> for Error {
             C::SystemIoFailure => Self::Io { code: failure.extended_code },
             C::DatabaseBusy | C::DatabaseLocked | C::FileLockingProtocolFailed => Self::Busy,
             C::OutOfMemory => Self::OutOfMemory,
-            // Nobody interrupts a statement but `suspend`.
+            // Nobody interrupts a statement but `suspend` and `Cancel`, whose caller knows.
             C::OperationInterrupted => Self::Suspended,
             C::DatabaseCorrupt => Self::Corrupt,
             C::NotADatabase => Self::NotADatabase,

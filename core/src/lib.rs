@@ -1,6 +1,7 @@
 //! What an app links: offline-first tables on SQLite that sync.
 
 pub mod background;
+mod cancel;
 pub mod clock;
 mod codec;
 mod driver;
@@ -17,6 +18,7 @@ pub mod transport;
 mod witness;
 
 pub use background::{BackgroundReport, Budget, Conditions, Decision, NextWake, RunOutcome, RunReason, Stopped};
+pub use cancel::Cancel;
 pub use clock::{Clock, Entropy};
 pub use error::{Error, ErrorClass};
 pub use observe::{NextWakeWatch, RowState, RowStateWatch, Status, StatusWatch, Watch};

@@ -14,7 +14,7 @@ use crate::options::Options;
 use crate::report::{DeadLetter, StateHash, SyncReport};
 use crate::storage::{Database, Tx, Written, stored_schema};
 use crate::witness::{self, Origin};
-use crate::{Error, Row, Rows};
+use crate::{Cancel, Error, Row, Rows};
 
 /// A database on this device that syncs.
 ///
@@ -147,6 +147,20 @@ impl Store {
         read: impl FnOnce(Vec<String>, &mut rusqlite::Rows<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         self.shared.database.query_with(sql, params, read)
+    }
+
+    /// The same, until it is cancelled: from another thread, and also where no row comes for long.
+    ///
+    /// # Errors
+    /// As [`Store::query_with`], and [`Error::Cancelled`].
+    pub fn query_until<T>(
+        &self,
+        cancel: &Cancel,
+        sql: &str,
+        params: &[Value],
+        read: impl FnOnce(Vec<String>, &mut rusqlite::Rows<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.shared.database.query_until(cancel, sql, params, read)
     }
 
     /// Watches a query: its result now, and again after commits that change a table it reads, at most once for each.

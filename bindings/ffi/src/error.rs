@@ -117,6 +117,9 @@ impl FfiError {
 
 impl From<Error> for FfiError {
     fn from(error: Error) -> Self {
+        if error == Error::Cancelled {
+            return Self::cancelled();
+        }
         let (code, text) = (error.code().to_owned(), error.to_string());
         match error.class() {
             ErrorClass::InvalidArgument => Self::InvalidArgument { code, text },

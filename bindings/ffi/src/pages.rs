@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc, watch};
-use turnstone::Error;
+use turnstone::{Cancel, Error};
 
 use crate::buffer::{self, Builder};
 use crate::error::FfiError;
@@ -24,6 +24,7 @@ pub struct FfiPages {
     /// Why it ended before its last row.
     broken: Arc<OnceLock<FfiError>>,
     cancelled: watch::Sender<bool>,
+    reading: Cancel,
 }
 
 #[uniffi::export]
@@ -51,13 +52,19 @@ impl FfiPages {
     /// Ends it.
     pub fn cancel(&self) -> Result<(), FfiError> {
         fence::quick("pages_cancel", || {
-            self.cancelled.send_replace(true);
+            self.end();
             Ok(())
         })
     }
 }
 
 impl FfiPages {
+    /// Wherever it stands: between two pages or far from the next row.
+    fn end(&self) {
+        self.cancelled.send_replace(true);
+        self.reading.cancel();
+    }
+
     pub(crate) fn start(
         store: &Arc<FfiStore>,
         sql: String,
@@ -70,11 +77,12 @@ impl FfiPages {
         let (rows_max, bytes_max) = (rows_max.max(1) as usize, bytes_max as usize);
         let leaving = store.leaving.subscribe();
         let out = Out { sender, rows_max, bytes_max, cancelled: cancelled.subscribe(), leaving };
-        let tell = Arc::clone(&broken);
+        let (tell, reading) = (Arc::clone(&broken), Cancel::default());
+        let cancel = reading.clone();
         let store = store.store.clone();
         fence::runtime()?.spawn_blocking(move || {
             let done = fence::quick("pages_read", || {
-                let done = store.query_with(&sql, &values(params), |names, rows| out.fill(names, rows));
+                let done = store.query_until(&cancel, &sql, &values(params), |names, rows| out.fill(names, rows));
                 done.map_err(|error| if matches!(error, Error::Lost) { unread() } else { error.into() })
             });
             if let Err(why) = done
@@ -85,7 +93,7 @@ impl FfiPages {
             // Only now: whoever finds no page any more must find why.
             drop(out);
         });
-        Ok(Arc::new(Self { pages: Mutex::new(pages), kept: std::sync::Mutex::default(), broken, cancelled }))
+        Ok(Arc::new(Self { pages: Mutex::new(pages), kept: std::sync::Mutex::default(), broken, cancelled, reading }))
     }
 }
 
@@ -96,7 +104,7 @@ fn unread() -> FfiError {
 
 impl Drop for FfiPages {
     fn drop(&mut self) {
-        self.cancelled.send_replace(true);
+        self.end();
     }
 }
 

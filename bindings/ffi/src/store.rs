@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
-use turnstone::{Error, Store};
+use turnstone::{Cancel, Error, Store};
 
 use crate::buffer::{self, Builder};
 use crate::error::FfiError;
@@ -28,6 +28,15 @@ pub struct FfiStore {
     pub(crate) writers: Arc<Semaphore>,
     /// Why it lets go of the file, suspended or closed, while it does: ends what reads or writes for a long time.
     pub(crate) leaving: watch::Sender<Option<Error>>,
+}
+
+/// Cancels what is read for a caller who goes away.
+struct GoneWithItsCaller(Cancel);
+
+impl Drop for GoneWithItsCaller {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
 }
 
 /// Ends the wait of one call. Cancelling before the call begins ends it too.
@@ -108,8 +117,11 @@ impl FfiStore {
         .await
     }
 
-    /// Runs a query: all its rows in one buffer. For more than some ten thousand rows ask for `pages`.
+    /// Runs a query: all its rows in one buffer. For more than some ten thousand rows ask for `pages`. It ends with the wait of
+    /// whoever asked.
     pub async fn query(self: Arc<Self>, sql: String, params: Vec<FfiValue>) -> Result<Vec<u8>, FfiError> {
+        let cancel = Cancel::default();
+        let _gone = GoneWithItsCaller(cancel.clone());
         fence::blocking("query", move || {
             let read = |names: Vec<String>, rows: &mut rusqlite::Rows<'_>| {
                 let columns = names.len();
@@ -121,7 +133,7 @@ impl FfiStore {
                 }
                 Ok(builder.finish())
             };
-            Ok(self.store.query_with(&sql, &values(params), read)?)
+            Ok(self.store.query_until(&cancel, &sql, &values(params), read)?)
         })
         .await
     }

@@ -11,6 +11,7 @@ use super::seat::{Entered, Job, Seat, Turn};
 use super::transact::{self, Ready};
 use super::writer::{Setup, Writer};
 use super::{ChangeSet, Key, OpenOptions, Reader, SystemTx, Tx, log, meta, open};
+use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::row::{Row, Rows};
 
@@ -183,6 +184,22 @@ impl Database {
         read: impl FnOnce(Vec<String>, &mut rusqlite::Rows<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         self.inner.pool.with(|reader| reader.query_with(sql, params, read))
+    }
+
+    /// The same, until it is cancelled.
+    ///
+    /// # Errors
+    /// As [`Database::query_with`], and [`Error::Cancelled`].
+    pub fn query_until<T>(
+        &self,
+        cancel: &Cancel,
+        sql: &str,
+        params: &[Value],
+        read: impl FnOnce(Vec<String>, &mut rusqlite::Rows<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let done = self.inner.pool.until(cancel, |reader| reader.query_with(sql, params, read));
+        // How the statement ended is a matter of where it stood.
+        done.map_err(|error| if cancel.is_cancelled() { Error::Cancelled } else { error })
     }
 
     /// Runs one SQL statement as its own local transaction; changes to synced tables are captured.

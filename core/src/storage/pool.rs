@@ -11,6 +11,7 @@ use super::lock::FileLock;
 use super::reader::Reader;
 use super::writer::Setup;
 use super::{capture, connect};
+use crate::cancel::Cancel;
 use crate::error::Error;
 
 /// Statements SQLite keeps prepared on each of them.
@@ -20,6 +21,9 @@ const STATEMENTS_MAX: usize = 64;
 const INTERRUPT_EVERY: Duration = Duration::from_millis(25);
 /// How often, before whoever clears it is told that somebody still reads.
 const INTERRUPTS_MAX: u32 = 16;
+
+/// Steps of SQLite after which a read looks whether it was cancelled: a fraction of a millisecond.
+const CANCEL_EVERY: i32 = 10_000;
 
 /// The connections that nobody uses now.
 pub(crate) struct Pool {
@@ -60,8 +64,22 @@ impl Pool {
     /// Reads through a connection. Readers never wait for each other, nor for the writer.
     pub(crate) fn with<T>(&self, work: impl FnOnce(&Reader<'_>) -> Result<T, Error>) -> Result<T, Error> {
         let connection = self.take()?;
-        let lent = Lent { pool: self, connection: Some(connection) };
+        let lent = Lent { pool: self, connection: Some(connection), may_be_cancelled: false };
         let Some(ReadConnection { conn, gate, .. }) = &lent.connection else { return Err(Error::Closed) };
+        work(&Reader::new(conn, gate, &self.setup))
+    }
+
+    /// The same, until it is cancelled: the statement ends with an error then.
+    pub(crate) fn until<T>(
+        &self,
+        cancel: &Cancel,
+        work: impl FnOnce(&Reader<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let connection = self.take()?;
+        let mut lent = Lent { pool: self, connection: Some(connection), may_be_cancelled: true };
+        let Some(ReadConnection { conn, gate, .. }) = &mut lent.connection else { return Err(Error::Closed) };
+        let cancel = cancel.clone();
+        conn.progress_handler(CANCEL_EVERY, Some(move || cancel.is_cancelled()))?;
         work(&Reader::new(conn, gate, &self.setup))
     }
 
@@ -149,11 +167,16 @@ impl Pool {
 struct Lent<'p> {
     pool: &'p Pool,
     connection: Option<ReadConnection>,
+    /// Somebody may cancel its statements, and must not cancel those of whoever has it next.
+    may_be_cancelled: bool,
 }
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        let Some(connection) = self.connection.take() else { return };
+        let Some(mut connection) = self.connection.take() else { return };
+        if self.may_be_cancelled {
+            let _ = connection.conn.progress_handler(0, None::<fn() -> bool>);
+        }
         if !connection.conn.is_autocommit() {
             // Whatever a read transaction held on to is let go; the next one sees the newest commit.
             let _ = connection.conn.execute_batch("ROLLBACK");

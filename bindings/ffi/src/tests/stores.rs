@@ -1,6 +1,7 @@
 //! Opening, writing, errors, closing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::kit::{Device, insert, no_hooks, wait};
 use crate::error::FfiError;
@@ -92,4 +93,31 @@ fn fifty_callers_at_once() {
         }
     });
     assert_eq!(device.titles().len(), 50);
+}
+
+/// A query that never ends, nor comes to a row.
+const ENDLESS: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+
+#[test]
+fn a_query_ends_with_the_wait_of_whoever_asked() {
+    let device = Device::offline();
+    let store = || Arc::clone(&device.store);
+    // It began by then, or ends as it begins.
+    let soon = || std::thread::park_timeout(Duration::from_millis(50));
+    wait(async {
+        tokio::select! {
+            biased;
+            ended = store().query(ENDLESS.to_owned(), Vec::new()) => panic!("it ended: {ended:?}"),
+            () = async { soon() } => {}
+        }
+    });
+    let is_idle = || Arc::strong_count(&device.store) == 1;
+    (0..1_200).take_while(|_| !is_idle()).for_each(|_| std::thread::park_timeout(Duration::from_millis(25)));
+    assert!(is_idle(), "a query that nobody waits for goes on");
+    // Pages whose first row is far.
+    let pages = store().pages(ENDLESS.to_owned(), Vec::new(), 1, 1).unwrap();
+    soon();
+    pages.cancel().unwrap();
+    assert_eq!(wait(pages.next()), Ok(None), "their thread has ended");
+    assert!(device.titles().is_empty(), "the connections go on as if nothing had been");
 }
