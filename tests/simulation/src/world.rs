@@ -204,6 +204,12 @@ impl World {
         self.server.stable(self.server_ms())
     }
 
+    /// When everything of now will be stable, where that is soon.
+    pub fn all_is_stable_ms(&self) -> u64 {
+        let after_ms = self.server.setup.stable_after_ms;
+        if after_ms <= 60_000 { self.now_ms + after_ms + 1_000 } else { self.now_ms }
+    }
+
     /// Notes the server's wall clock for the commits it has made since the last time.
     fn note_clock(&mut self, clock_ms: u64) {
         let noted = self.clock_at.last_key_value().map_or(0, |(n, _)| *n);

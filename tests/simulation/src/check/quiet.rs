@@ -47,13 +47,15 @@ pub fn conclude(world: &mut World) {
             return;
         }
     }
-    let mut stable = world.server_stable();
+    let stable_before = world.server_stable();
     // A sync that is asked for obeys a server that asked for patience before faults ended, and waits for an answer that
     // was lost then.
-    while (world.now_ms < world.patient_until_ms || world.net.awaits_lost()) && world.violations.is_empty() {
+    let until_ms = world.patient_until_ms.max(world.all_is_stable_ms());
+    while (world.now_ms < until_ms || world.net.awaits_lost()) && world.violations.is_empty() {
         deliver_all(world);
         world.wait(500);
     }
+    let mut stable = world.server_stable();
     syncs_promptly(world);
     if !is_quiet(world) && world.violations.is_empty() {
         // What one sent last the others hear when they are asked again.
