@@ -1,9 +1,9 @@
-//! One I/O error, or a full disk, at every step of a scenario: the machine lives on.
+//! One I/O error, or a full disk, at every step of a scenario, or an error at every read: the machine lives on.
 //!
 //! The oracle: a call that fails says so with a typed error; with the fault gone (or the space back) the same handle
 //! works, or at least a newly opened one; the end is the same as undisturbed, and survives a power loss.
 
-use turnstone_vfs::{DiskImage, Faults, NoSpace};
+use turnstone_vfs::{Disk, DiskImage, Faults, NoSpace};
 
 use crate::power::Share;
 use crate::report::Report;
@@ -17,6 +17,8 @@ const LOSSES: u64 = 3;
 pub enum Kind {
     /// One call fails.
     IoError,
+    /// One read fails.
+    ReadError,
     /// One sync fails; what it was to sync is in doubt for ever.
     SyncError,
     /// From a step on nothing may grow; later there is space again.
@@ -27,13 +29,14 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::IoError, Self::SyncError, Self::NoSpace, Self::NothingLeft];
+    pub const ALL: [Self; 5] = [Self::IoError, Self::SyncError, Self::NoSpace, Self::NothingLeft, Self::ReadError];
 
     /// Its name in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::IoError => "I/O error",
+            Self::ReadError => "read error",
             Self::SyncError => "sync error",
             Self::NoSpace => "no space",
             Self::NothingLeft => "nothing left",
@@ -44,10 +47,21 @@ impl Kind {
         let full = |every_write| Some(NoSpace { from: step, until: None, every_write });
         match self {
             Self::IoError => Faults { io_error_at: Some(step), ..Faults::default() },
+            Self::ReadError => Faults { read_error_at: Some(step), ..Faults::default() },
             Self::SyncError => Faults { sync_error_at: Some(step), ..Faults::default() },
             Self::NoSpace => Faults { no_space: full(false), ..Faults::default() },
             Self::NothingLeft => Faults { no_space: full(true), ..Faults::default() },
         }
+    }
+
+    /// How many of the calls in which it may strike there have been.
+    fn steps(self, disk: &Disk) -> u64 {
+        if self == Self::ReadError { disk.reads() } else { disk.steps() }
+    }
+
+    /// Whether looking may meet it: a WAL that nobody has open cannot be opened with nothing left, not even to read.
+    const fn meets_readers(self) -> bool {
+        matches!(self, Self::ReadError | Self::NothingLeft)
     }
 
     /// Whether the fault lasts until it is lifted.
@@ -73,7 +87,7 @@ pub fn fault_at_every_step(scenario: &dyn Scenario, kind: Kind, share: Share) ->
         session.settle()?;
         session.see()?
     };
-    report.steps = world.disk(scenario.victim())?.steps();
+    report.steps = kind.steps(&world.disk(scenario.victim())?);
     for step in (1..=report.steps).filter(|step| share.takes(*step)) {
         world.load(&start);
         report.cases += 1;
@@ -121,16 +135,30 @@ impl<'a> Run<'a> {
     fn reach_end(&mut self) -> Result<String, Failure> {
         for i in 0..self.scenario.actions() {
             self.until_done(i)?;
-            if self.losses.is_empty() && self.world.disk(self.scenario.victim())?.steps() >= self.step {
+            if self.losses.is_empty() && self.steps()? >= self.step {
                 // Whatever the handles did to survive the fault must have kept their promise.
                 let seen = self.opened()?.see();
                 self.lose(&seen?, i as u64)?;
             }
         }
         self.lift()?;
+        match self.end() {
+            Err(failure) if self.kind == Kind::ReadError => {
+                self.refused(&failure)?;
+                self.end()
+            }
+            ended => ended,
+        }
+    }
+
+    fn end(&mut self) -> Result<String, Failure> {
         let session = self.opened()?;
         session.settle()?;
         session.see()
+    }
+
+    fn steps(&self) -> Result<u64, Failure> {
+        Ok(self.kind.steps(&self.world.disk(self.scenario.victim())?))
     }
 
     /// Runs one action, however often it takes: with the fault, without it, at last on a new handle.
@@ -155,8 +183,8 @@ impl<'a> Run<'a> {
             let now = if look { session.see().map(Some) } else { Ok(None) };
             let now = match now {
                 Ok(now) => now,
-                // With nothing left at all, a WAL that nobody has open cannot be opened, not even to read.
-                Err(failure) if self.kind == Kind::NothingLeft => {
+                // And a server does not start on a full disk.
+                Err(failure) if self.kind.meets_readers() || failure.code == "full" => {
                     self.refused(&failure)?;
                     continue;
                 }
@@ -194,7 +222,7 @@ impl<'a> Run<'a> {
 
     /// Whether the fault may strike in the next action: only then it is worth looking at everything before.
     fn close_by(&self) -> Result<bool, Failure> {
-        let steps = self.world.disk(self.scenario.victim())?.steps();
+        let steps = self.steps()?;
         Ok(steps <= self.step && self.step < steps + 200)
     }
 
@@ -207,7 +235,8 @@ impl<'a> Run<'a> {
 
     fn refused(&mut self, failure: &Failure) -> Result<(), Failure> {
         self.report.refused += 1;
-        if matches!(failure.code.as_str(), "unexpected" | "internal") {
+        let is_open = self.kind == Kind::ReadError && !self.scenario.names_read_errors();
+        if failure.code == "unexpected" || (failure.code == "internal" && !is_open) {
             return Err(failure.clone());
         }
         Ok(())

@@ -13,8 +13,8 @@ use turnstone_crash_tests::report::{Report, Summary};
 use turnstone_crash_tests::scenario::{Failure, Scenario};
 use turnstone_crash_tests::scenarios;
 
-/// Power loss, kills, I/O errors and full disks at every step of Turnstone's client and server.
-#[derive(Debug, Parser)]
+/// Power loss, kills, I/O errors, read errors and full disks at every step of Turnstone's client and server.
+#[derive(Debug, Clone, PartialEq, Parser)]
 struct Args {
     /// Ends soon after this time; at least one round.
     #[arg(long, default_value_t = 1.0)]
@@ -34,7 +34,8 @@ struct Args {
     /// Only scenarios whose name contains this.
     #[arg(long, default_value = "")]
     scenario: String,
-    /// Only accidents whose name contains this: power loss (with kill), I/O error, sync error, no space, nothing left.
+    /// Only accidents whose name contains this: power loss (with kill), I/O error, read error, sync error, no space,
+    /// nothing left.
     #[arg(long, default_value = "")]
     accident: String,
 }
@@ -104,8 +105,7 @@ fn note(
     for report in reports {
         say(args, &report.to_string());
         for violation in &report.violations {
-            let again = format!("make crash MINUTES=0 CRASH=\"--scenario '{}' --seed {seed}\"", report.scenario);
-            say(args, &format!("    {violation}; again: {again}"));
+            say(args, &format!("    {violation}; again: {}", again(args, &report, seed)));
         }
         match totals.iter_mut().find(|t| t.scenario == report.scenario && t.accident == report.accident) {
             Some(total) => total.add(report),
@@ -114,7 +114,53 @@ fn note(
     }
 }
 
+/// What to type in the repository's folder to run one loop of one round again.
+fn again(args: &Args, report: &Report, seed: u64) -> String {
+    // What failed undisturbed met no accident.
+    let accident = if report.accident == "none" { &args.accident } else { report.accident };
+    let Args { damages, every, .. } = args;
+    format!(
+        "make crash MINUTES=0 CRASH=\"--scenario '{}' --accident '{accident}' --seed {seed} --damages {damages} --every {every}\"",
+        report.scenario
+    )
+}
+
 #[expect(clippy::disallowed_methods, reason = "the budget is the reader's own time; nothing under test sees it")]
 fn now() -> Instant {
     Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The words of a printed command, as a shell reads them.
+    fn words(text: &str) -> Vec<String> {
+        let outside = |(at, part): (usize, &str)| match at % 2 {
+            0 => part.split_whitespace().map(str::to_owned).collect(),
+            _ => vec![part.to_owned()],
+        };
+        text.split('\'').enumerate().flat_map(outside).collect()
+    }
+
+    #[test]
+    fn the_command_that_is_printed_runs_the_same_loop_again() {
+        let args =
+            Args::parse_from(["crash", "--minutes", "30", "--seed", "5", "--damages", "10", "--every", "3", "--json"]);
+        for (accident, asked) in [("I/O error", "I/O error"), ("kill", "kill"), ("none", "")] {
+            let printed = again(&args, &Report::new("sync, client hit", accident), 7);
+            let options = printed.strip_prefix("make crash MINUTES=0 CRASH=\"").and_then(|text| text.strip_suffix('"'));
+            let words = ["crash", "--minutes", "0"].map(str::to_owned).into_iter().chain(words(options.unwrap()));
+            let expected = Args {
+                minutes: 0.0,
+                json: false,
+                seed: 7,
+                damages: 10,
+                every: 3,
+                scenario: "sync, client hit".to_owned(),
+                accident: asked.to_owned(),
+            };
+            assert_eq!(Args::try_parse_from(words).unwrap(), expected);
+        }
+    }
 }
