@@ -183,8 +183,7 @@ impl<'a> Run<'a> {
             let now = if look { session.see().map(Some) } else { Ok(None) };
             let now = match now {
                 Ok(now) => now,
-                // And a server does not start on a full disk.
-                Err(failure) if self.kind.meets_readers() || failure.code == "full" => {
+                Err(failure) if self.kind.meets_readers() => {
                     self.refused(&failure)?;
                     continue;
                 }

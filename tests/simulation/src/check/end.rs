@@ -125,11 +125,19 @@ fn was_refused(history: &History, gid: Gid) -> bool {
     history.refused.iter().any(|refused| refused.gid == gid)
 }
 
-/// Within one life of a device, stamps rise in the order its writes were made (rule 2).
+/// Within one life of a device, stamps rise in the order its writes were made (rule 2). What was held back behind a group
+/// the server choked on, and went on after all, is stamped when it goes.
 fn stamps_rise(world: &mut World) {
+    let choked: BTreeSet<usize> = world
+        .model
+        .groups
+        .iter()
+        .filter(|group| world.poisoned.contains(&group.gid))
+        .map(|group| group.device)
+        .collect();
     let mut last: BTreeMap<(usize, usize), u64> = BTreeMap::new();
     let mut wrong = Vec::new();
-    for group in &world.model.groups {
+    for group in world.model.groups.iter().filter(|group| !choked.contains(&group.device)) {
         let Some(hlc) = world.sent.get(&group.gid) else { continue };
         if last.insert((group.device, group.line), *hlc).is_some_and(|before| before >= *hlc) {
             wrong.push(format!("device {}: {} is stamped before what was written before it", group.device, group.gid));

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use turnstone_engine::sync::SINGLE_TRIES_MAX;
+
 use super::end::judge;
 use crate::device::Device;
 use crate::network::PATIENCE_MS;
@@ -47,7 +49,6 @@ pub fn conclude(world: &mut World) {
             return;
         }
     }
-    let stable_before = world.server_stable();
     // A sync that is asked for obeys a server that asked for patience before faults ended, and waits for an answer that
     // was lost then.
     let until_ms = world.patient_until_ms.max(world.all_is_stable_ms());
@@ -73,7 +74,9 @@ pub fn conclude(world: &mut World) {
 
 /// Lets packets arrive and time pass until something holds. False: it still does not.
 fn come_to(world: &mut World, is_asked: impl Fn(&Device) -> bool, holds: impl Fn(&World) -> bool) -> bool {
-    let deadline_ms = world.now_ms.max(world.patient_until_ms) + DRAIN_MS;
+    // A group that the server chokes on for ever is set aside only after some tries, with a wait after each.
+    let tries = if world.poison_stays { u64::from(SINGLE_TRIES_MAX) } else { 1 };
+    let deadline_ms = world.now_ms.max(world.patient_until_ms) + tries * DRAIN_MS;
     let mut next_ask_ms = 0;
     let mut moved = true;
     loop {
