@@ -138,11 +138,12 @@ fn a_panic_is_internal_and_the_store_goes_on() {
     planted("cancel_cancel", || cancel.cancel());
     planted("set_log_sink", || set_log_sink(None, FfiLogLevel::Error));
 
+    // On the thread that reads, where no call waits: an end without the rest would look like the end of the rows. First of
+    // the pages: the thread of others might begin only now, and take the panic for itself.
+    planted("pages_read", || wait(store().pages(select(), Vec::new(), 1, 1).unwrap().next()));
     let pages = store().pages(select(), Vec::new(), 1, 1).unwrap();
     planted("pages_next", || wait(Arc::clone(&pages).next()));
     planted("pages_cancel", || pages.cancel());
-    // On the thread that reads, where no call waits: an end without the rest would look like the end of the rows.
-    planted("pages_read", || wait(store().pages(select(), Vec::new(), 1, 1).unwrap().next()));
     assert!(wait(pages.next()).unwrap().is_some());
     let watch = wait(store().watch(select(), Vec::new())).unwrap();
     planted("watch_next", || wait(Arc::clone(&watch).next()));

@@ -69,6 +69,7 @@ public struct HTTPResponse: Sendable {
 
 /// How large it is: what a person wrote has no place in a log.
 extension Body: CustomStringConvertible, CustomReflectable {
+    /// How many bytes, or that it is a file.
     public var description: String {
         switch self {
         case .bytes(let data): "\(data.count) bytes"
@@ -76,20 +77,25 @@ extension Body: CustomStringConvertible, CustomReflectable {
         }
     }
 
+    /// No more than ``description`` says, for `dump` and the debugger.
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 /// Where it goes. The token in its headers has no place in a log, nor has its body.
 extension HTTPRequest: CustomStringConvertible, CustomReflectable {
+    /// Method, path without what follows the question mark, and size.
     public var description: String { "\(method) \(path.prefix { $0 != "?" }), \(body)" }
 
+    /// No more than ``description`` says, for `dump` and the debugger.
     public var customMirror: Mirror { Mirror(self, children: ["method": method]) }
 }
 
 /// Its status, without headers and body.
 extension HTTPResponse: CustomStringConvertible, CustomReflectable {
+    /// Status and size.
     public var description: String { "\(status), \(body)" }
 
+    /// No more than ``description`` says, for `dump` and the debugger.
     public var customMirror: Mirror { Mirror(self, children: ["status": status]) }
 }
 

@@ -36,11 +36,14 @@ public enum LogLevel: Equatable, Sendable, CaseIterable {
 
 /// A log line. It holds no values, row ids or tokens, at any level.
 public struct LogLine: Equatable, Sendable, CustomStringConvertible {
+    /// How much it matters.
     public let level: LogLevel
     /// The part of the library that wrote it.
     public let target: String
+    /// What it says, in one line.
     public let text: String
 
+    /// Level, part of the library and text, in one line.
     public var description: String { "\(level) \(target): \(text)" }
 }
 

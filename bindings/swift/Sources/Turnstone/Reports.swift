@@ -181,10 +181,12 @@ public struct DeadLetter: Equatable, Sendable, Identifiable {
 
 /// Which one it is and why, without `opsJSON`: what a person wrote has no place in a log.
 extension DeadLetter: CustomStringConvertible, CustomReflectable {
+    /// Everything but `opsJSON`.
     public var description: String {
         "DeadLetter(id: \(id), group: \(group), reason: \(reason), fields: \(fields), attempts: \(attempts), at: \(at))"
     }
 
+    /// Which one it is and why, for `dump` and the debugger.
     public var customMirror: Mirror { Mirror(self, children: ["id": id, "group": group, "reason": reason]) }
 }
 

@@ -26,7 +26,9 @@ public enum class LogLevel {
 /**
  * A log line. It holds no values, row ids or tokens, at any level.
  *
+ * @property level how much it matters.
  * @property target the part of the library that wrote it.
+ * @property text what it says, in one line.
  */
 public class LogLine internal constructor(public val level: LogLevel, public val target: String, public val text: String) {
     override fun toString(): String = "$level $target: $text"
