@@ -33,7 +33,9 @@ fn nothing_wrong_is_found_where_nothing_is_wrong() {
         let reports = all(planted);
         for report in &reports {
             assert_eq!(report.violations, Vec::<String>::new(), "{}", report.accident);
-            assert!(report.cases > 20, "{report}");
+            // It reads less often than it takes steps.
+            let least = if report.accident == "read error" { 10 } else { 20 };
+            assert!(report.cases > least, "{report}");
         }
         let lost = reports[0].lost_max;
         assert_eq!(lost > 0, planted == Planted::ProcessOnly);
