@@ -1,5 +1,7 @@
 //! A wrong clock never beats an edit that saw it, nor one made after it arrived (N12, I-30, I-31).
 
+use std::time::{Duration, Instant};
+
 use crate::common::{Device, Server, token};
 use tempfile::{TempDir, tempdir};
 
@@ -33,6 +35,17 @@ impl World {
 
     fn sync(&self, device: &Device) {
         device.run(&["sync"]).json();
+    }
+
+    /// Both meet the server once more. Returns the longest that took: a device knows the server's time only to within the
+    /// length of its last contact.
+    fn meet(&self) -> Duration {
+        let took = |device: &Device| {
+            let begun = Instant::now();
+            self.sync(device);
+            begun.elapsed()
+        };
+        took(&self.wrong).max(took(&self.right))
     }
 
     fn title(&self, device: &Device) -> String {
@@ -96,7 +109,9 @@ fn the_device_with_the_wrong_clock_is_not_out_ranked_for_ever() {
 fn an_old_edit_that_arrives_late_does_not_beat_a_newer_one() {
     for offset in OFFSETS {
         let world = World::new(offset);
+        let blurred = world.meet();
         world.edit(&world.wrong, "older");
+        std::thread::sleep(blurred);
         world.edit(&world.right, "newer");
         world.sync(&world.right);
         // Only now does the older one arrive; both devices know their edits' age from the last contact in this boot.
