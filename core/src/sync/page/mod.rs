@@ -57,9 +57,10 @@ pub(crate) fn apply_page(
         report.outcome = PageOutcome::Stale;
         return Ok(report);
     }
-    // A feed that is staged begins anew, and counts at its end.
+    // A feed that is staged begins anew, and one that showed a copy of this device is read again with its rows: both
+    // count at their end.
     let staged = resync::staging(sys)? || page.consistency == Consistency::Final;
-    if page.at < position.at && !(staged && page.more) {
+    if page.at < position.at && !page.more {
         report.outcome = PageOutcome::EpochSuspect;
         return Ok(report);
     }

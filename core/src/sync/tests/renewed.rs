@@ -179,3 +179,40 @@ fn what_a_copy_of_the_device_pushed_is_read_with_its_rows() {
         assert_eq!(server.value("tasks", "n", "title"), title);
     }
 }
+
+/// I-40, I-41: under the new incarnation the same commits come with their rows, so a page ends earlier than the one that
+/// showed the copy. That is no history that went back.
+#[test]
+fn a_shorter_page_after_a_copy_was_seen_is_no_other_history() {
+    let dir = tempfile::tempdir().unwrap();
+    let schema = schema();
+    let mut server = super::server::Real::new(schema.clone(), 3);
+    let one = Device::open(dir.path(), "one", &schema);
+    let other = Device::open(dir.path(), "other", &schema);
+    shared(&mut server, std::slice::from_ref(&one), "tasks", "n");
+    for title in ["one", "two", "three"] {
+        set(&one, "tasks", "n", "title", title);
+    }
+    one.push(&mut server); // decided, not pulled
+    one.db.checkpoint().unwrap();
+    std::fs::copy(dir.path().join("one.db"), dir.path().join("two.db")).unwrap();
+    let two = Device::open(dir.path(), "two", &schema);
+    other.write(|tx| tx.insert_with_id("tasks", "m", [("title", "theirs")]));
+    other.push(&mut server);
+    set(&one, "tasks", "n", "tag", "first");
+    two.clock.advance_ms(60_000);
+    set(&two, "tasks", "n", "tag", "second");
+    one.push(&mut server);
+    let _sealed = two.pack().unwrap();
+
+    let asked = two.ask();
+    let page = server.pull(&asked).unwrap();
+    assert_eq!(two.apply(&page, &asked).outcome, PageOutcome::Forked);
+    two.renew(79);
+    let asked = two.ask();
+    let again = server.pull(&asked).unwrap();
+    assert!(again.more && again.at < page.at, "{} {}", again.at, page.at);
+    assert_eq!(two.apply(&again, &asked).outcome, PageOutcome::Applied);
+    settle(&mut server, &[one, two, other]);
+    assert_eq!(server.value("tasks", "n", "tag"), Some(Value::Text("second".to_owned())));
+}
