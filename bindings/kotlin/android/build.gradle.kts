@@ -27,6 +27,7 @@ android {
         "src/main/kotlin",
         "../host/src/main/kotlin",
         "../turnstone/src/main/kotlin",
+        "../generated/src/main/kotlin",
         generated,
     )
     // One folder for each ABI, each with libturnstone_ffi.so.

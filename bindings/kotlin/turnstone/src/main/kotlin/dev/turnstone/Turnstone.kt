@@ -2,12 +2,12 @@ package dev.turnstone
 
 import dev.turnstone.internal.FfiCancel
 import dev.turnstone.internal.FfiStore
+import dev.turnstone.internal.keepThreads
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.NonCancellable
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.SharingStarted
 import kotlinx.coroutines.flow.StateFlow
-import kotlinx.coroutines.flow.conflate
 import kotlinx.coroutines.flow.firstOrNull
 import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.flow.map
@@ -28,6 +28,10 @@ import kotlin.coroutines.cancellation.CancellationException
 public class Turnstone private constructor(private val store: FfiStore) : AutoCloseable {
     /** Opens stores, and says where their log lines go. */
     public companion object {
+        init {
+            keepThreads()
+        }
+
         /** Opens a database file, making it if there is none, and brings it to the schema. */
         public suspend fun open(options: Options): Turnstone =
             Turnstone(translated { FfiStore.open(options.toFfi(), options.hooks()) })
@@ -91,7 +95,7 @@ public class Turnstone private constructor(private val store: FfiStore) : AutoCl
         open = { store.watch(sql, params.toValues()) },
         next = { watch -> watch.next()?.let(::Rows) },
         cancel = { it.cancel() },
-    ).conflate()
+    )
 
     /** Watches a query and makes something of each row. */
     public fun <T> watch(sql: String, vararg params: Any?, map: (Row) -> T): Flow<List<T>> =
@@ -105,7 +109,7 @@ public class Turnstone private constructor(private val store: FfiStore) : AutoCl
         open = { store.watchRowState(table, id) },
         next = { watch -> watch.next()?.toApp() },
         cancel = { it.cancel() },
-    ).conflate()
+    )
 
     /**
      * Waits until the server has decided every write of a row and what became of them is back here: [RowState.Synced], or
@@ -124,7 +128,7 @@ public class Turnstone private constructor(private val store: FfiStore) : AutoCl
         open = { store.watchStatus() },
         next = { watch -> watch.next()?.toApp() },
         cancel = { it.cancel() },
-    ).conflate()
+    )
 
     /** Where the store stands, as a state that a screen can show at once. Read while somebody looks, and 5 seconds longer. */
     public suspend fun statusIn(scope: CoroutineScope): StateFlow<Status> =
@@ -186,7 +190,7 @@ public class Turnstone private constructor(private val store: FfiStore) : AutoCl
         open = { store.watchNextWake() },
         next = { watch -> watch.next()?.toApp() },
         cancel = { it.cancel() },
-    ).conflate()
+    )
 
     /**
      * Lets go of the database file before the system suspends the app: when it returns no lock is held and no thread takes

@@ -1,5 +1,6 @@
 package dev.turnstone
 
+import com.sun.jna.NativeLibrary
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withTimeoutOrNull
@@ -11,7 +12,8 @@ import kotlin.time.Duration.Companion.seconds
 class Aside(what: String, folder: File) : AutoCloseable {
     private val process: Process = ProcessBuilder(
         // What the virtual machine does by itself is kept small and even.
-        File(System.getProperty("java.home"), "bin/java").path, "-Xmx48m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+        File(System.getProperty("java.home"), "bin/java").path,
+        "-Xms48m", "-Xmx48m", "-XX:+AlwaysPreTouch", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
         "-Djna.library.path=${System.getProperty("jna.library.path")}",
         "-Dturnstone.root=${System.getProperty("turnstone.root")}",
         "-cp", System.getProperty("java.class.path"), "dev.turnstone.AsideKt", what, folder.path,
@@ -69,6 +71,9 @@ data class Held(val files: Int, val threads: Int, val ours: Int, val kib: Int) {
 
         fun now(): Held {
             System.gc()
+            // JNA frees what belonged to collected objects on a thread of its own; then what is free goes back to the system.
+            Thread.sleep(100)
+            NativeLibrary.getInstance("c").getFunction("malloc_trim").invokeInt(arrayOf(0L))
             val names = File("/proc/self/task").list().orEmpty()
                 .mapNotNull { runCatching { File("/proc/self/task/$it/comm").readText() }.getOrNull() }
             val kib = File("/proc/self/status").readLines().first { it.startsWith("RssAnon:") }.filter { it.isDigit() }.toInt()
