@@ -301,6 +301,29 @@ fn a_server_that_talks_nonsense_takes_nothing() {
     assert_eq!(ann.sync().groups_pushed, 1);
 }
 
+/// I-62: pages without end and without content are not followed; the sync ends, and is tried again after a pause.
+#[test]
+fn a_server_that_always_promises_more_is_not_asked_at_once_again() {
+    let server = MemoryServer::new();
+    let pulls = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&pulls);
+    server.intercept(move |request, _| {
+        let number = if request.path.ends_with("/pull") { counted.fetch_add(1, Ordering::SeqCst) } else { 50 };
+        (number < 50).then(|| {
+            let page = format!(
+                r#"{{"epoch":"00000000000000000000000000000001","commits":[],"cursor":"{number}","at":0,"more":true,
+                "acked":0,"stable":0,"hlc":"0000000000000000","now":1}}"#
+            );
+            json(200, "application/json", page)
+        })
+    });
+    let ann = server.device("ann");
+    let error = ann.store.sync_blocking().unwrap_err();
+    assert_eq!(error.class(), turnstone::ErrorClass::Retryable);
+    let pulls = pulls.load(Ordering::SeqCst);
+    assert!((1..5).contains(&pulls), "{pulls} pulls");
+}
+
 /// I-17, I-18: a device that is killed every two seconds during a `Retry-After` neither hammers nor waits for ever,
 /// whether the system tells its boots apart or not.
 #[test]

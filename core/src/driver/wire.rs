@@ -80,7 +80,9 @@ impl Wire {
     }
 
     pub(super) async fn push(&self, asker: &Asker, body: &Packed) -> Result<PushAnswer, Failure> {
-        read(self.post(format!("{PREFIX}/push"), asker, body).await?)
+        let mut answer: PushAnswer = read(self.post(format!("{PREFIX}/push"), asker, body).await?)?;
+        answer.pull = answer.pull.filter(leads_on);
+        Ok(answer)
     }
 
     pub(super) async fn pull(&self, asker: &Asker, request: &PullRequest) -> Result<Response, Failure> {
@@ -153,7 +155,12 @@ impl Wire {
 
 /// Reads a pull page: apart from the download, so that it can be done elsewhere while the next one travels.
 pub(super) fn read_page(response: Response) -> Result<PullAnswer, Failure> {
-    read(response)
+    read(response).and_then(|page| if leads_on(&page) { Ok(page) } else { Err(Failure::NotTurnstone) })
+}
+
+/// Whether a page that promises more brings something: one that does not would be asked for again and again, at once.
+fn leads_on(page: &PullAnswer) -> bool {
+    !page.more || !page.commits.is_empty()
 }
 
 /// Reads an answer. What is not JSON from a Turnstone server is a network fault: nothing is consumed for it (I-17).
@@ -214,6 +221,13 @@ mod tests {
     #[test]
     fn a_page_is_read() {
         assert!(read_page(response(200, "application/json; charset=utf-8", PAGE)).is_ok());
+    }
+
+    /// I-62: it would be asked for again and again, without a pause between.
+    #[test]
+    fn a_page_that_promises_more_and_brings_nothing_is_none() {
+        let endless = PAGE.replace("false", "true");
+        assert_eq!(read_page(response(200, "application/json", &endless)).err(), Some(Failure::NotTurnstone));
     }
 
     /// I-17: a captive portal answers 200 with HTML; a cut answer is JSON without an end.
