@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::bindings::{self, Places};
+use crate::tally::Tally;
 use crate::{build, launch, swift};
 
 /// Builds and runs both; what they print is what there is to see. A language without a toolchain says so.
@@ -14,7 +15,21 @@ pub(crate) fn run(root: &Path, options: &str) -> bool {
     let is_built = [&library[..], &bindgen[..]]
         .iter()
         .all(|args| launch::run_shown(build::cargo(root).args(*args)).unwrap_or(false));
-    is_built && [kotlin(&places, options), swift::bench(&places, options)].iter().all(|is_good| *is_good)
+    is_built && [kotlin(&places, options), swift::bench(&places, options, "release")].iter().all(|is_good| *is_good)
+}
+
+/// Whether both still work, in their small form and with the library that the suites use. No time is looked at.
+pub(crate) fn small(root: &Path) -> Tally {
+    let places = Places::new(root);
+    let mut tally = Tally::default();
+    let mut count = |name: &str, is_there: bool, bench: &dyn Fn() -> bool| match is_there {
+        true if bench() => tally.pass(name),
+        true => tally.fail(name),
+        false => tally.skip(name, "its toolchain is not installed"),
+    };
+    count("bench from Kotlin", launch::exists("mvn", &["--version"]), &|| kotlin(&places, "--small"));
+    count("bench from Swift", swift::is_there(), &|| swift::bench(&places, "--small", "debug"));
+    tally
 }
 
 fn kotlin(places: &Places, options: &str) -> bool {

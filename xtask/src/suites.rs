@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::artifacts;
 use crate::behaviours;
+use crate::bench;
 use crate::bindings;
 use crate::build::{self, Targets, TestProgram};
 use crate::features;
@@ -52,6 +53,7 @@ pub(crate) fn run(scope: Scope, root: &Path) -> Tally {
             tally.add(behaviours::check(root, "bindings/ffi", &tally));
             tally.add(timed("kotlin", || bindings::suite("kotlin", root)));
             tally.add(timed("swift", || bindings::suite("swift", root)));
+            tally.add(timed("benchmarks of both", || bench::small(root)));
             tally.add(timed("AAR", || artifacts::aar_check(root)));
             tally.add(timed("Android and iOS", || artifacts::compiled(root)));
             tally.add(timed("doc tests", || doc_tests(root)));

@@ -95,8 +95,8 @@ fn checked(output: &str, success: bool) -> Tally {
     tally
 }
 
-/// Runs the benchmarks with the library as it is released.
-pub(crate) fn bench(places: &Places, options: &str) -> bool {
+/// Builds the benchmarks in this configuration and runs them.
+pub(crate) fn bench(places: &Places, options: &str, configuration: &str) -> bool {
     let toolchain = match toolchain() {
         Ok(toolchain) => toolchain,
         Err(reason) => {
@@ -113,7 +113,7 @@ pub(crate) fn bench(places: &Places, options: &str) -> bool {
     let _ = std::fs::remove_dir_all(&scratch);
     let script = format!(
         "cd '{root}/bindings/swift/Bench' && LD_LIBRARY_PATH='{cargo}' \
-         swift run -q -c release --scratch-path '{scratch}' -Xlinker -L'{cargo}' Bench {options}",
+         swift run -q -c {configuration} --scratch-path '{scratch}' -Xlinker -L'{cargo}' Bench {options}",
         root = places.root.display(),
         cargo = places.cargo.display(),
         scratch = scratch.display(),
