@@ -88,6 +88,18 @@ fn a_newer_database_is_left_untouched() {
     assert!(db.get("notes", "a").unwrap().is_some());
 }
 
+/// I-51: a name of bytes that are no text is damage, said once and at the beginning.
+#[test]
+fn a_definition_that_is_no_text_is_damage() {
+    let bed = bed();
+    let path = bed.path();
+    bed.db.close().unwrap();
+    let change = "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = \
+                  CAST(replace(sql, 'title', CAST(x'74ff' AS TEXT)) AS TEXT) WHERE name = 'notes'";
+    foreign(&path).execute_batch(change).unwrap();
+    assert_eq!(refused(&path), Error::Corrupt);
+}
+
 #[test]
 fn wrong_paths_have_typed_errors() {
     let folder = tempfile::tempdir().unwrap();

@@ -26,7 +26,7 @@ pub(crate) enum Found {
 /// Looks at a file without changing it.
 ///
 /// # Errors
-/// [`Error::NotADatabase`], [`Error::ForeignDatabase`], [`Error::NewerDatabase`].
+/// [`Error::NotADatabase`], [`Error::ForeignDatabase`], [`Error::NewerDatabase`], [`Error::Corrupt`].
 pub(crate) fn look(conn: &Connection) -> Result<Found, Error> {
     let version: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let application: i32 = conn.query_row("PRAGMA application_id", [], |row| row.get(0))?;
@@ -35,9 +35,22 @@ pub(crate) fn look(conn: &Connection) -> Result<Found, Error> {
         return if tables == 0 && version == 0 { Ok(Found::Empty) } else { Err(Error::ForeignDatabase) };
     }
     match usize::try_from(version) {
-        Ok(version) if version <= STEPS.len() => Ok(Found::Ours(version)),
+        Ok(version) if version <= STEPS.len() => legible(conn).map(|()| Found::Ours(version)),
         _ => Err(Error::NewerDatabase { found: version, known: i64::try_from(STEPS.len()).unwrap_or(i64::MAX) }),
     }
+}
+
+/// Refuses definitions that are not UTF-8. SQLite would take the names in them as they are, and the gate cannot be told
+/// of one that is no text: each statement would fail on its own, by a panic inside the callback (found by the fuzzer).
+fn legible(conn: &Connection) -> Result<(), Error> {
+    let mut definitions = conn.prepare("SELECT name, tbl_name, sql FROM sqlite_schema")?;
+    let mut rows = definitions.query([])?;
+    while let Some(row) = rows.next()? {
+        for at in 0..3 {
+            row.get_ref(at)?.as_str_or_null().map_err(|_| Error::Corrupt)?;
+        }
+    }
+    Ok(())
 }
 
 /// Brings the internal tables to the newest version, making a new database where there was none.

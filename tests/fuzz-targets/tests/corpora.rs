@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::path::{Path, PathBuf};
+use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use turnstone_fuzz_targets::TARGETS;
 
@@ -13,13 +15,29 @@ fn inputs(name: &str) -> Vec<PathBuf> {
     files
 }
 
+/// Panics so far, in any thread: also those that somebody catches, as libraries do in their callbacks.
+static PANICS: AtomicUsize = AtomicUsize::new(0);
+
+fn count_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let tell = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            PANICS.fetch_add(1, Ordering::SeqCst);
+            tell(info);
+        }));
+    });
+}
+
 fn replay(name: &str) {
+    count_panics();
     let target = TARGETS.iter().find(|(known, _)| *known == name).unwrap().1;
     let inputs = inputs(name);
     assert!(inputs.len() >= 8, "{name} has only {} inputs", inputs.len());
     for input in inputs {
         println!("{name}: {}", input.display());
         target(&std::fs::read(&input).unwrap());
+        assert_eq!(PANICS.load(Ordering::SeqCst), 0, "a panic was caught");
     }
 }
 
