@@ -55,6 +55,16 @@ pub enum FfiError {
         /// One sentence.
         text: String,
     },
+    /// The database is another account's. It was left as it is: open that account's own file.
+    #[error("{text}")]
+    OtherAccount {
+        /// Stable.
+        code: String,
+        /// One sentence.
+        text: String,
+        /// The local transactions that wait to be sent as that account: lost, if the file is deleted.
+        pending_groups: u64,
+    },
     /// The key of the database cannot be had, now or at all.
     #[error("{text}")]
     KeyUnavailable {
@@ -129,6 +139,11 @@ impl From<Error> for FfiError {
             ErrorClass::StorageFull => Self::StorageFull { code, text },
             ErrorClass::Corrupt => Self::Corrupt { code, text },
             ErrorClass::Unavailable => Self::Unavailable { code, text },
+            ErrorClass::OtherAccount => {
+                let pending_groups =
+                    if let Error::OtherAccount { pending_groups } = error { pending_groups } else { 0 };
+                Self::OtherAccount { code, text, pending_groups }
+            }
             ErrorClass::Closed => Self::Closed { code, text },
             // Also what a newer core comes to know.
             _ => Self::Internal { code, text },

@@ -34,6 +34,8 @@ pub struct FfiOptions {
     pub app_version: Option<String>,
     /// SQL of the app's own, run at every open: full-text tables, views. Each statement must be repeatable.
     pub local_sql: Vec<String>,
+    /// Whose database it is: any text of the app's own, the same for the same person. None: whoever opens it.
+    pub account: Option<String>,
     /// The largest value of one field, in bytes; none: 1 MiB, which every server accepts.
     pub value_bytes_max: Option<u64>,
     /// The server, such as `https://sync.example.com`. None: the store works offline, or by a transport of the app's own.
@@ -83,6 +85,9 @@ pub(crate) fn open(given: FfiOptions, hooks: FfiHooks) -> Result<Store, FfiError
         .poll_every(given.poll_ms.map(Duration::from_millis));
     if let Some(version) = given.app_version {
         options = options.app_version(version);
+    }
+    if let Some(account) = given.account {
+        options = options.account(account);
     }
     if let Some(bytes) = given.value_bytes_max {
         options = options.value_bytes_max(usize::try_from(bytes).unwrap_or(usize::MAX));

@@ -67,9 +67,13 @@ fn key() -> Key {
 
 /// A token that ends after so many seconds; 0: it has ended.
 pub(super) fn mint(ttl_s: u64) -> String {
+    mint_for("somebody", ttl_s)
+}
+
+pub(super) fn mint_for(sub: &str, ttl_s: u64) -> String {
     let now_ms = turnstone_server::Clock::system().now_ms();
     let then = if ttl_s == 0 { now_ms - 100_000 } else { now_ms };
-    token::mint(&key(), "tenant", "somebody", None, ttl_s.max(1), then).unwrap()
+    token::mint(&key(), "tenant", sub, None, ttl_s.max(1), then).unwrap()
 }
 
 /// Gives the tokens in order, the last one for ever, and keeps the reasons.
@@ -105,6 +109,7 @@ pub(super) fn options(path: &std::path::Path) -> FfiOptions {
         durability: FfiDurability::Process,
         app_version: Some("test".to_owned()),
         local_sql: Vec::new(),
+        account: None,
         value_bytes_max: None,
         url: None,
         allow_plain_http: false,

@@ -17,6 +17,7 @@ pub(super) fn code<T: std::fmt::Debug>(result: Result<T, FfiError>) -> (&'static
         FfiError::StorageFull { code, .. } => ("full", code),
         FfiError::Corrupt { code, .. } => ("corrupt", code),
         FfiError::Unavailable { code, .. } => ("unavailable", code),
+        FfiError::OtherAccount { code, .. } => ("account", code),
         FfiError::KeyUnavailable { code, .. } => ("key", code),
         FfiError::InvalidArgument { code, .. } => ("invalid", code),
         FfiError::Closed { code, .. } => ("closed", code),

@@ -23,6 +23,9 @@ public struct Options: Sendable {
     public var appVersion: String?
     /// SQL of the app's own, run at every open: full-text tables, views. Each statement must be repeatable.
     public var localSQL: [String]
+    /// Whose database it is: any text of the app's own, the same for the same person. Opening it for another is
+    /// `TurnstoneError.otherAccount`; nil: it is whoever's that opens it.
+    public var account: String?
     /// The largest value of one field, in bytes, at least 1; nil: 1 MiB, which every server accepts.
     public var valueBytesMax: Int?
     /// Whether it syncs by itself: 3 seconds after a write, at the start, after failures, and every `pollEvery`.
@@ -91,6 +94,7 @@ extension Options {
             durability: durability == .power ? .power : .process,
             appVersion: appVersion,
             localSql: localSQL,
+            account: account,
             valueBytesMax: valueBytesMax.map { UInt64(clamping: $0) },
             url: remote?.url,
             allowPlainHttp: remote?.allowPlainHTTP ?? false,

@@ -17,6 +17,9 @@ public enum TurnstoneError: Error, Equatable, Sendable {
     case corrupt(code: String, text: String)
     /// The file cannot be used as it is: its path, permissions, or another opener.
     case unavailable(code: String, text: String)
+    /// The database is another account's. It was left as it is: open that account's own file. `pendingGroups` local
+    /// transactions wait to be sent as that account: they are lost, if the file is deleted.
+    case otherAccount(code: String, text: String, pendingGroups: Int)
     /// The key of the database cannot be had, now or at all.
     case keyUnavailable(code: String, text: String)
     /// The call itself is wrong.
@@ -36,7 +39,7 @@ public enum TurnstoneError: Error, Equatable, Sendable {
         case .retryable(let code, let text), .authRequired(let code, let text), .upgradeRequired(let code, let text),
             .storageFull(let code, let text), .corrupt(let code, let text), .unavailable(let code, let text),
             .keyUnavailable(let code, let text), .invalidArgument(let code, let text), .closed(let code, let text),
-            .internal(let code, let text):
+            .internal(let code, let text), .otherAccount(let code, let text, _):
             return (code, text)
         }
     }
@@ -57,6 +60,8 @@ func translated(_ error: any Error) -> any Error {
     case .StorageFull(let code, let text): return TurnstoneError.storageFull(code: code, text: text)
     case .Corrupt(let code, let text): return TurnstoneError.corrupt(code: code, text: text)
     case .Unavailable(let code, let text): return TurnstoneError.unavailable(code: code, text: text)
+    case .OtherAccount(let code, let text, let pending):
+        return TurnstoneError.otherAccount(code: code, text: text, pendingGroups: Int(clamping: pending))
     case .KeyUnavailable(let code, let text): return TurnstoneError.keyUnavailable(code: code, text: text)
     case .InvalidArgument(let code, let text): return TurnstoneError.invalidArgument(code: code, text: text)
     case .Closed(let code, let text): return TurnstoneError.closed(code: code, text: text)

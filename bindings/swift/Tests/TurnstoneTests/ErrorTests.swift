@@ -33,6 +33,24 @@ import Testing
         try await a.store.close()
     }
 
+    @Test func a_database_of_another_account_is_refused_and_says_what_waits() async throws {
+        var options = Device.options(try folder())
+        options.account = "ann"
+        let store = try await Turnstone.open(options)
+        try await store.write { $0.insert("notes", ["title": "hers"]) }
+        try await store.close()
+        var others = options
+        others.account = "ben"
+        let error = await failure { [others] in try await Turnstone.open(others) }
+        guard case .otherAccount("other_account", _, pendingGroups: 1)? = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        let again = try await Turnstone.open(options)
+        #expect(try await again.status().pendingGroups == 1)
+        try await again.close()
+    }
+
     @Test func an_unknown_table_is_invalid_argument() async throws {
         let a = try await Device()
         let error = await failure { try await a.store.get("cats", id: "1") }

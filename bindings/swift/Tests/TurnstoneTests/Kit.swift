@@ -51,12 +51,12 @@ final class TestServer {
     }
 
     /// A token that ends after so many seconds.
-    func mint(seconds: Int) throws -> String {
+    func mint(seconds: Int, _ more: String...) throws -> String {
         let minting = Process()
         let output = Pipe()
         minting.executableURL = TestServer.command
         let key = place.appendingPathComponent("server.db.key").path
-        minting.arguments = ["token", "--key-file", key, "--ttl", String(seconds)]
+        minting.arguments = ["token", "--key-file", key, "--ttl", String(seconds)] + more
         minting.standardOutput = output
         try minting.run()
         let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)

@@ -155,6 +155,30 @@ import Testing
         try await a.store.close()
     }
 
+    @Test func a_token_of_another_account_sends_nothing() async throws {
+        let server = try TestServer()
+        let tokens = Tokens([server.token, try server.mint(seconds: 600, "--sub", "somebody-else"), server.token])
+        let a = try await Device(.http(server.url, tokens: tokens))
+        _ = try await a.insert("hers")
+        try await a.store.sync()
+        _ = try await a.insert("hers too")
+        a.store.tokenChanged()
+        let error = await failure { try await a.store.sync() }
+        guard case .authRequired("sync_other_account", _)? = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(try await a.store.status().pendingGroups == 1)
+        let b = try await Device(server.remote())
+        try await b.store.sync()
+        #expect(try await b.titles() == ["hers"])
+        a.store.tokenChanged()
+        try await a.store.sync()
+        #expect(try await a.store.status().pendingGroups == 0)
+        try await a.store.close()
+        try await b.store.close()
+    }
+
     @Test(.timeLimit(.minutes(1))) func a_cancelled_sync_ends_at_once() async throws {
         // A transport that does not answer for ten minutes.
         let a = try await Device(.custom(Silent(), tokens: Always(token: "token")))

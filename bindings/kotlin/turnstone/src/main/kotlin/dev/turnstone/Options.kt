@@ -25,6 +25,8 @@ public enum class Durability {
  * @property durability what an acknowledged write survives.
  * @property appVersion the app's own version: recorded with every write, so that a bad release can be told apart.
  * @property localSql SQL of the app's own, run at every open: full-text tables, views. Each statement must be repeatable.
+ * @property account whose database it is: any text of the app's own, the same for the same person. Opening it for another
+ *   is [TurnstoneException.OtherAccount]; null: it is whoever's that opens it.
  * @property valueBytesMax the largest value of one field, in bytes, at least 1; null: 1 MiB, which every server accepts.
  * @property autoSync whether it syncs by itself: 3 seconds after a write, at the start, after failures, and [pollEvery].
  * @property pollEvery how often to look for news while quiet, a second at least; null: never.
@@ -45,6 +47,7 @@ public data class Options(
     val scheduler: PlatformScheduler? = null,
     val witness: Witness? = null,
     val keys: KeyProvider? = null,
+    val account: String? = null,
 )
 
 /** The server a store syncs with. */
@@ -94,6 +97,7 @@ internal fun Options.toFfi(): FfiOptions {
         },
         appVersion = appVersion,
         localSql = localSql,
+        account = account,
         valueBytesMax = valueBytesMax?.toULong(),
         url = http?.url,
         allowPlainHttp = http?.allowPlainHttp ?: false,

@@ -27,6 +27,13 @@ public sealed class TurnstoneException(public val code: String, message: String)
     /** The file cannot be used as it is: its path, permissions, or another opener. */
     public class Unavailable(code: String, message: String) : TurnstoneException(code, message)
 
+    /**
+     * The database is another account's. It was left as it is: open that account's own file.
+     *
+     * @property pendingGroups the local transactions that wait to be sent as that account: lost, if the file is deleted.
+     */
+    public class OtherAccount(code: String, message: String, public val pendingGroups: Long) : TurnstoneException(code, message)
+
     /** The key of the database cannot be had, now or at all. */
     public class KeyUnavailable(code: String, message: String) : TurnstoneException(code, message)
 
@@ -56,6 +63,7 @@ internal fun translate(error: FfiException): Exception =
         is FfiException.StorageFull -> TurnstoneException.StorageFull(error.code, error.text)
         is FfiException.Corrupt -> TurnstoneException.Corrupt(error.code, error.text)
         is FfiException.Unavailable -> TurnstoneException.Unavailable(error.code, error.text)
+        is FfiException.OtherAccount -> TurnstoneException.OtherAccount(error.code, error.text, error.pendingGroups.toLong())
         is FfiException.KeyUnavailable -> TurnstoneException.KeyUnavailable(error.code, error.text)
         is FfiException.InvalidArgument -> TurnstoneException.InvalidArgument(error.code, error.text)
         is FfiException.Closed -> TurnstoneException.Closed(error.code, error.text)

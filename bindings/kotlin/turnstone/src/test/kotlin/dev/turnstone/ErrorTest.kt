@@ -41,6 +41,15 @@ class ErrorTest {
     }
 
     @Test
+    fun a_database_of_another_account_is_refused_and_says_what_waits() = test {
+        val options = Device.options(folder()).copy(account = "ann")
+        Turnstone.open(options).use { store -> store.write { insert("notes", "title" to "hers") } }
+        val error = fails<TurnstoneException.OtherAccount> { Turnstone.open(options.copy(account = "ben")) }
+        assertEquals("other_account" to 1L, error.code to error.pendingGroups)
+        Turnstone.open(options).use { store -> assertEquals(1, store.status().pendingGroups) }
+    }
+
+    @Test
     fun an_unknown_table_is_invalid_argument() = test {
         Device.open().use { a ->
             assertEquals("unknown_table", fails<TurnstoneException.InvalidArgument> { a.store.get("cats", "1") }.code)

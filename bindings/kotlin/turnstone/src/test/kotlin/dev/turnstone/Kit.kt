@@ -38,9 +38,9 @@ class TestServer(schema: String = SCHEMA) : AutoCloseable {
     }
 
     /** A token that ends after so many seconds. */
-    fun mint(seconds: Int): String {
+    fun mint(seconds: Int, vararg more: String): String {
         val process = ProcessBuilder(
-            command, "token", "--key-file", File(folder, "server.db.key").path, "--ttl", seconds.toString(),
+            command, "token", "--key-file", File(folder, "server.db.key").path, "--ttl", seconds.toString(), *more,
         ).redirectError(ProcessBuilder.Redirect.INHERIT).start()
         return process.inputStream.bufferedReader().readText().trim()
     }

@@ -175,6 +175,31 @@ class SyncTest {
     }
 
     @Test
+    fun a_token_of_another_account_sends_nothing() = test {
+        TestServer().use { server ->
+            var token = server.token
+            Device.open(Remote.Http(server.url, tokens = { token })).use { a ->
+                a.insert("hers")
+                a.store.sync()
+                a.insert("hers too")
+                token = server.mint(600, "--sub", "somebody-else")
+                a.store.tokenChanged()
+                val error = fails<TurnstoneException.AuthRequired> { a.store.sync() }
+                assertEquals("sync_other_account", error.code)
+                assertEquals(1, a.store.status().pendingGroups)
+                Device.open(server.remote()).use { b ->
+                    b.store.sync()
+                    assertEquals(listOf("hers"), b.titles())
+                }
+                token = server.token
+                a.store.tokenChanged()
+                a.store.sync()
+                assertEquals(0, a.store.status().pendingGroups)
+            }
+        }
+    }
+
+    @Test
     fun a_cancelled_sync_ends_at_once() = test {
         // A server that takes connections and never answers.
         ServerSocket(0).use { silent ->
