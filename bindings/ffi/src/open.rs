@@ -21,8 +21,8 @@ pub enum FfiDurability {
     Process,
 }
 
-/// How a store is opened.
-#[derive(Debug, Clone, PartialEq, uniffi::Record)]
+/// How a store is opened. It cannot be printed: whose database it is has no place in a log.
+#[derive(Clone, PartialEq, uniffi::Record)]
 pub struct FfiOptions {
     /// The database file; its folder must exist.
     pub path: String,
@@ -44,6 +44,8 @@ pub struct FfiOptions {
     pub allow_plain_http: bool,
     /// Whether it syncs by itself: after a write, at the start, after failures, and from time to time.
     pub auto_sync: bool,
+    /// How long a sync waits for further writes, in milliseconds, from 2,000 to 5,000; none: 3,000.
+    pub debounce_ms: Option<u64>,
     /// How often to look for news while quiet, in milliseconds; none: never.
     pub poll_ms: Option<u64>,
     /// Bodies larger than this travel to and from a transport of the app's own as files, in bytes.
@@ -83,6 +85,9 @@ pub(crate) fn open(given: FfiOptions, hooks: FfiHooks) -> Result<Store, FfiError
         .local_sql(given.local_sql)
         .auto_sync(given.auto_sync)
         .poll_every(given.poll_ms.map(Duration::from_millis));
+    if let Some(wait) = given.debounce_ms {
+        options = options.debounce(Duration::from_millis(wait));
+    }
     if let Some(version) = given.app_version {
         options = options.app_version(version);
     }

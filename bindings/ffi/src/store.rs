@@ -39,10 +39,11 @@ impl Drop for GoneWithItsCaller {
     }
 }
 
-/// Ends the wait of one call. Cancelling before the call begins ends it too.
+/// Ends the wait of one call, and what is read for it. Cancelling before the call begins ends it too.
 #[derive(uniffi::Object)]
 pub struct FfiCancel {
     cancelled: watch::Sender<bool>,
+    reading: Cancel,
 }
 
 #[uniffi::export]
@@ -50,13 +51,16 @@ impl FfiCancel {
     /// Something to cancel with.
     #[uniffi::constructor]
     pub fn create() -> Result<Arc<Self>, FfiError> {
-        fence::quick("cancel_create", || Ok(Arc::new(Self { cancelled: watch::Sender::new(false) })))
+        fence::quick("cancel_create", || {
+            Ok(Arc::new(Self { cancelled: watch::Sender::new(false), reading: Cancel::default() }))
+        })
     }
 
     /// Ends the wait: the call says `Cancelled`.
     pub fn cancel(&self) -> Result<(), FfiError> {
         fence::quick("cancel_cancel", || {
             self.cancelled.send_replace(true);
+            self.reading.cancel();
             Ok(())
         })
     }
@@ -118,9 +122,14 @@ impl FfiStore {
     }
 
     /// Runs a query: all its rows in one buffer. For more than some ten thousand rows ask for `pages`. It ends with the wait of
-    /// whoever asked.
-    pub async fn query(self: Arc<Self>, sql: String, params: Vec<FfiValue>) -> Result<Vec<u8>, FfiError> {
-        let cancel = Cancel::default();
+    /// whoever asked, and where it is cancelled.
+    pub async fn query(
+        self: Arc<Self>,
+        sql: String,
+        params: Vec<FfiValue>,
+        cancel: Option<Arc<FfiCancel>>,
+    ) -> Result<Vec<u8>, FfiError> {
+        let cancel = cancel.map_or_else(Cancel::default, |cancel| cancel.reading.clone());
         let _gone = GoneWithItsCaller(cancel.clone());
         fence::blocking("query", move || {
             let read = |names: Vec<String>, rows: &mut rusqlite::Rows<'_>| {

@@ -190,3 +190,32 @@ fn conditions_are_hints() {
         while watch.clone().next().await.unwrap().unwrap().pending_groups > 0 {}
     });
 }
+
+#[test]
+fn a_sync_waits_for_further_writes_as_long_as_asked() {
+    let server = TestServer::start();
+    let device = Device::opened(FfiHooks { tokens: Some(Tokens::good()), ..no_hooks() }, |options| FfiOptions {
+        url: Some(server.url()),
+        auto_sync: true,
+        debounce_ms: Some(5_000),
+        ..options
+    });
+    device.sync();
+    let write = || {
+        let before_ms = turnstone_server::Clock::system().now_ms();
+        device.insert("more may come");
+        before_ms
+    };
+    let watch = wait(device.store.clone().watch_next_wake()).unwrap();
+    let mut before_ms = write();
+    let at_ms = loop {
+        match wait(watch.clone().next()).unwrap().unwrap().decision {
+            FfiDecision::At { at_ms, why } if why == "debounce" => break at_ms,
+            // A slow machine has sent it by now.
+            _ if wait(device.store.clone().status()).unwrap().pending_groups == 0 => before_ms = write(),
+            _ => {}
+        }
+    };
+    // Clocks are read apart, and rounded.
+    assert!(at_ms + 100 >= before_ms + 5_000, "{at_ms} after {before_ms}");
+}

@@ -175,7 +175,7 @@ fn closed_and_opened_again_everything_is_there() {
     wait(device.store.clone().shutdown()).unwrap();
     let again = open(options(&device.path())).unwrap();
     assert_eq!(wait(again.clone().status()).unwrap().pending_groups, 1);
-    let found = Table(wait(again.query("SELECT title FROM notes".to_owned(), Vec::new())).unwrap());
+    let found = Table(wait(again.query("SELECT title FROM notes".to_owned(), Vec::new(), None)).unwrap());
     assert_eq!(found.text(0, 0), "kept");
 }
 
@@ -187,7 +187,7 @@ fn local_sql_is_run_at_open() {
     let pinned = FfiField { name: "pinned".to_owned(), value: FfiValue::Bool { value: true } };
     let fields = vec![field_of("title", "a"), pinned];
     wait(store.clone().write(vec![FfiChange::Insert { table: "notes".to_owned(), id: None, fields }], None)).unwrap();
-    let found = Table(wait(store.query("SELECT title FROM pinned".to_owned(), Vec::new())).unwrap());
+    let found = Table(wait(store.query("SELECT title FROM pinned".to_owned(), Vec::new(), None)).unwrap());
     assert_eq!(found.text(0, 0), "a");
 }
 
@@ -229,7 +229,7 @@ fn an_unknown_table_is_invalid_argument() {
 #[test]
 fn wrong_sql_is_invalid_argument() {
     let device = Device::offline();
-    let refused = wait(device.store.clone().query("SELEKT 1".to_owned(), Vec::new()));
+    let refused = wait(device.store.clone().query("SELEKT 1".to_owned(), Vec::new(), None));
     assert_eq!(code(refused), ("invalid", "sql".to_owned()));
 }
 

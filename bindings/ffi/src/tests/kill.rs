@@ -43,7 +43,7 @@ fn what_a_killed_process_left_opens_with_everything() {
         assert!(acked.len() >= round * 60);
 
         let store = open(options(&folder.path().join("app.db"))).unwrap();
-        let found = Table(wait(store.clone().query("SELECT id FROM notes".to_owned(), Vec::new())).unwrap());
+        let found = Table(wait(store.clone().query("SELECT id FROM notes".to_owned(), Vec::new(), None)).unwrap());
         let found: Vec<String> = (0..found.rows()).map(|row| found.text(row, 0)).collect();
         assert!(acked.iter().all(|id| found.contains(id)), "what was acked is there");
         assert!(found.len() <= acked.len() + round, "at most one write of each killed process was on its way");

@@ -114,6 +114,7 @@ pub(super) fn options(path: &std::path::Path) -> FfiOptions {
         url: None,
         allow_plain_http: false,
         auto_sync: false,
+        debounce_ms: None,
         poll_ms: None,
         body_file_above: 256 << 10,
     }
@@ -176,7 +177,7 @@ impl Device {
     }
 
     pub(super) fn query(&self, sql: &str) -> Table {
-        Table(wait(Arc::clone(&self.store).query(sql.to_owned(), Vec::new())).unwrap())
+        Table(wait(Arc::clone(&self.store).query(sql.to_owned(), Vec::new(), None)).unwrap())
     }
 
     pub(super) fn titles(&self) -> Vec<String> {

@@ -106,7 +106,7 @@ fn a_panic_is_internal_and_the_store_goes_on() {
     planted("execute", || wait(store().execute(text("DELETE FROM notes"), Vec::new())));
     planted("begin", || wait(store().begin()).map(drop));
     planted("get", || wait(store().get(text("notes"), id.clone())));
-    planted("query", || wait(store().query(select(), Vec::new())));
+    planted("query", || wait(store().query(select(), Vec::new(), None)));
     planted("pages", || store().pages(select(), Vec::new(), 1, 1).map(drop));
     planted("watch", || wait(store().watch(select(), Vec::new())).map(drop));
     planted("watch_status", || wait(store().watch_status()).map(drop));

@@ -49,7 +49,7 @@ impl Own {
         let Some(store) = self.store.get().filter(|_| self.calls() < CALLS_MAX) else { return };
         let store = || Arc::clone(store);
         store().status().await.unwrap();
-        store().query("SELECT count(*) FROM notes".to_owned(), Vec::new()).await.unwrap();
+        store().query("SELECT count(*) FROM notes".to_owned(), Vec::new(), None).await.unwrap();
         store().write(vec![insert("by a hook")], None).await.unwrap();
         let watch = store().watch("SELECT title FROM notes".to_owned(), Vec::new()).await.unwrap();
         assert!(watch.clone().next().await.unwrap().is_some());
@@ -249,7 +249,7 @@ fn a_write_inside_a_transaction_is_not_waited_for_for_ever() {
             let store = || Arc::clone(&device.store);
             let transaction = store().begin().await.unwrap();
             transaction.clone().apply(vec![insert("never")]).await.unwrap();
-            store().query("SELECT count(*) FROM notes".to_owned(), Vec::new()).await.unwrap();
+            store().query("SELECT count(*) FROM notes".to_owned(), Vec::new(), None).await.unwrap();
             // Reads are fine; a write waits for the transaction, which waits for its next step, and loses.
             store().write(vec![insert("made")], None).await.unwrap();
             assert_eq!(code(transaction.commit().await), ("retryable", "transaction_lost".to_owned()));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::kit::{Device, insert, no_hooks, wait};
 use crate::error::FfiError;
 use crate::open::FfiOptions;
-use crate::store::FfiStore;
+use crate::store::{FfiCancel, FfiStore};
 use crate::value::{FfiChange, FfiValue};
 
 pub(super) fn code<T: std::fmt::Debug>(result: Result<T, FfiError>) -> (&'static str, String) {
@@ -97,18 +97,28 @@ fn fifty_callers_at_once() {
 }
 
 /// A query that never ends, nor comes to a row.
-const ENDLESS: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+pub(super) const ENDLESS: &str =
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
 
 #[test]
-fn a_query_ends_with_the_wait_of_whoever_asked() {
+fn a_cancelled_query_ends_at_once() {
     let device = Device::offline();
     let store = || Arc::clone(&device.store);
     // It began by then, or ends as it begins.
     let soon = || std::thread::park_timeout(Duration::from_millis(50));
+    // Told so, as Swift does.
+    let cancel = FfiCancel::create().unwrap();
+    let query = store().query(ENDLESS.to_owned(), Vec::new(), Some(Arc::clone(&cancel)));
+    let later = async {
+        soon();
+        cancel.cancel().unwrap();
+    };
+    assert_eq!(wait(async { tokio::join!(query, later).0 }), Err(FfiError::cancelled()));
+    // By a caller who goes away, as Kotlin does.
     wait(async {
         tokio::select! {
             biased;
-            ended = store().query(ENDLESS.to_owned(), Vec::new()) => panic!("it ended: {ended:?}"),
+            ended = store().query(ENDLESS.to_owned(), Vec::new(), None) => panic!("it ended: {ended:?}"),
             () = async { soon() } => {}
         }
     });

@@ -21,7 +21,7 @@ fn a_transaction_reads_what_it_wrote_and_is_atomic() {
         assert_eq!(tx.clone().execute("UPDATE notes SET body = 'x'".to_owned(), Vec::new()).await, Ok(2));
         // Nobody else sees it yet.
         assert_eq!(
-            Table(device.store.clone().query("SELECT 1 FROM notes".to_owned(), Vec::new()).await.unwrap()).rows(),
+            Table(device.store.clone().query("SELECT 1 FROM notes".to_owned(), Vec::new(), None).await.unwrap()).rows(),
             0
         );
         tx.clone().commit().await.unwrap();

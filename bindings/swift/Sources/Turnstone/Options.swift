@@ -28,8 +28,10 @@ public struct Options: Sendable {
     public var account: String?
     /// The largest value of one field, in bytes, at least 1; nil: 1 MiB, which every server accepts.
     public var valueBytesMax: Int?
-    /// Whether it syncs by itself: 3 seconds after a write, at the start, after failures, and every `pollEvery`.
+    /// Whether it syncs by itself: `debounce` after a write, at the start, after failures, and every `pollEvery`.
     public var autoSync: Bool
+    /// How long a sync waits for further writes, with `autoSync`: 2 to 5 seconds.
+    public var debounce = Duration.seconds(3)
     /// How often to look for news while quiet, a second at least; nil: never.
     public var pollEvery: Duration?
     /// Holds what the store wishes of the operating system.
@@ -54,6 +56,15 @@ public struct Options: Sendable {
         self.autoSync = autoSync
         self.pollEvery = pollEvery
     }
+}
+
+/// Which file it is. Whose, and what the app brings along, has no place in a log.
+extension Options: CustomStringConvertible, CustomReflectable {
+    /// The file.
+    public var description: String { "Options(path: \(path))" }
+
+    /// No more than ``description`` says, for `dump` and the debugger.
+    public var customMirror: Mirror { Mirror(self, children: ["path": path]) }
 }
 
 /// The server a store syncs with.
@@ -82,10 +93,20 @@ public struct Remote: Sendable {
     }
 }
 
+/// Where it is. The app's provider may hold a token, which has no place in a log.
+extension Remote: CustomStringConvertible, CustomReflectable {
+    /// The address, or that the app brought a transport.
+    public var description: String { "Remote(\(url ?? "a transport of the app's own"))" }
+
+    /// No more than ``description`` says, for `dump` and the debugger.
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
 extension Options {
     /// - Throws: `TurnstoneError.invalidArgument` with the code `bad_options` for a value that means nothing.
     func ffi() throws -> FfiOptions {
         try require(pollEvery.map { $0 >= .seconds(1) } ?? true, "pollEvery is shorter than a second; nil: never")
+        try require((.seconds(2) ... .seconds(5)).contains(debounce), "debounce is not from 2 to 5 seconds")
         try require(valueBytesMax.map { $0 > 0 } ?? true, "valueBytesMax is not positive; nil: the usual")
         try require(remote.map { $0.bodyFileAbove >= 0 } ?? true, "bodyFileAbove is negative")
         return FfiOptions(
@@ -99,6 +120,7 @@ extension Options {
             url: remote?.url,
             allowPlainHttp: remote?.allowPlainHTTP ?? false,
             autoSync: autoSync,
+            debounceMs: milliseconds(debounce),
             pollMs: pollEvery.map(milliseconds),
             bodyFileAbove: UInt64(clamping: remote?.bodyFileAbove ?? 0)
         )

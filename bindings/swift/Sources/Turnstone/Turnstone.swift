@@ -58,9 +58,14 @@ public final class Turnstone: Sendable {
         try await translating { try await store.get(table: table, id: id) }.map { Rows($0)[0] }
     }
 
-    /// Runs a query. For more than some ten thousand rows use `pages`.
+    /// Runs a query. For more than some ten thousand rows use `pages`. Cancelling the task ends the query itself.
     public func query(_ sql: String, _ params: [Value] = []) async throws -> Rows {
-        Rows(try await translating { try await store.query(sql: sql, params: params.map(\.ffi)) })
+        let cancel = try translating { try FfiCancel.create() }
+        return try await withTaskCancellationHandler {
+            Rows(try await translating { try await store.query(sql: sql, params: params.map(\.ffi), cancel: cancel) })
+        } onCancel: {
+            try? cancel.cancel()
+        }
     }
 
     /// Runs a query and makes a value of each row.

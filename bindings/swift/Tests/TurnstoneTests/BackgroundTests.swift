@@ -3,6 +3,20 @@ import Testing
 
 @testable import Turnstone
 
+/// Open files of a folder, and locks on them, that this process holds.
+private func held(_ folder: URL) throws -> [String] {
+    let files = FileManager.default
+    let open = try files.contentsOfDirectory(atPath: "/proc/self/fd").compactMap {
+        try? files.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")
+    }
+    let inodes = try files.contentsOfDirectory(atPath: folder.path).compactMap {
+        try files.attributesOfItem(atPath: folder.appendingPathComponent($0).path)[.systemFileNumber] as? NSNumber
+    }
+    let locks = try String(contentsOfFile: "/proc/locks", encoding: .utf8).split(separator: "\n")
+    return open.filter { $0.hasPrefix(folder.path) }
+        + locks.filter { line in inodes.contains { line.contains(":\($0) ") } }.map(String.init)
+}
+
 @Suite struct BackgroundTests {
     private let budget = Budget(time: .seconds(20))
 
@@ -73,7 +87,17 @@ import Testing
     @Test func a_suspended_store_refuses_and_resumes() async throws {
         let a = try await Device()
         _ = try await a.insert("one")
+        #expect(try held(a.place).count > 2, "the probe sees what an open store holds")
+        let store = a.store
+        let busy = (0..<4).map { _ in Task { while true { try await store.execute("UPDATE notes SET views = views") } } }
+        for _ in 0..<5 { _ = try await a.titles() }
         try await a.store.suspend()
+        #expect(try held(a.place) == [], "I-49")
+        for task in busy {
+            let code = await failure { try await task.value }?.code
+            #expect(code == "suspended" || code == "transaction_lost", "\(code ?? "none")")
+        }
+        #expect(try held(a.place) == [], "I-49: nobody takes one again")
         let refused = await failure { try await a.store.status() }
         guard case .retryable("suspended", _)? = refused else { Issue.record("\(String(describing: refused))"); return }
         #expect(await failure { try await a.insert("never") }?.code == "suspended")
@@ -118,5 +142,30 @@ import Testing
         a.store.setConditions(Conditions(network: .unmetered))
         for try await status in a.store.watchStatus() where status.pendingGroups == 0 { break }
         try await a.store.close()
+    }
+
+    @Test(.timeLimit(.minutes(1))) func a_sync_waits_for_further_writes_as_long_as_asked() async throws {
+        let server = try TestServer()
+        var options = Device.options(try folder(), server.remote())
+        options.autoSync = true
+        options.debounce = .seconds(5)
+        let store = try await Turnstone.open(options)
+        try await store.sync()
+        func write() async throws -> Date {
+            let before = Date()
+            try await store.write { $0.insert("notes", ["title": "more may come"]) }
+            return before
+        }
+        var before = try await write()
+        for try await next in store.nextWakes {
+            if case .at(let at, why: "debounce") = next.decision {
+                // Clocks are read apart, and rounded.
+                #expect(at.timeIntervalSince(before) >= 4.9)
+                break
+            }
+            // A slow machine has sent it by now.
+            if try await store.status().pendingGroups == 0 { before = try await write() }
+        }
+        try await store.close()
     }
 }

@@ -106,6 +106,7 @@ import Testing
         let bad: [(inout Options) -> Void] = [
             { $0.pollEvery = .seconds(-1) }, { $0.pollEvery = .zero }, { $0.pollEvery = .milliseconds(999) },
             { $0.valueBytesMax = -1 }, { $0.valueBytesMax = 0 }, { $0.remote = remote(-1) },
+            { $0.debounce = .seconds(1) }, { $0.debounce = .seconds(6) },
         ]
         for change in bad {
             var options = good

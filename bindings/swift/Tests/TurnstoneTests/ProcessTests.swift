@@ -90,14 +90,16 @@ import Testing
         try await other.store.close()
     }
 
-    @Test func requests_and_answers_show_neither_tokens_nor_bodies() throws {
+    @Test func i_61_options_requests_and_answers_show_neither_people_nor_tokens_nor_bodies() throws {
         let headers = [(name: "authorization", value: "Bearer canary")]
         let body = Body.bytes(Data("canary".utf8))
         let file = URL(fileURLWithPath: "/canary")
         let request = HTTPRequest(
             method: "POST", path: "/sync/v1/push?device=canary", headers: headers, body: body, answerBytesMax: 1, answerFile: file)
         let answer = HTTPResponse(status: 200, headers: headers, body: body)
-        for value in [request, answer, body, Body.file(file)] as [Any] {
+        var options = Options(path: "app.db", schema: schema, remote: .http("https://example.com", tokens: Always(token: "canary")))
+        options.account = "canary"
+        for value in [request, answer, body, Body.file(file), options, options.remote as Any] as [Any] {
             var dumped = ""
             dump(value, to: &dumped)
             for shown in ["\(value)", String(reflecting: value), dumped] {

@@ -3,6 +3,9 @@ import Testing
 
 @testable import Turnstone
 
+/// A query that never ends, nor comes to a row.
+let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+
 @Suite struct StoreTests {
     private func offline(_ body: (Device) async throws -> Void) async throws {
         let a = try await Device()
@@ -153,6 +156,23 @@ import Testing
         try await store.write { $0.insert("notes", ["title": "a", "pinned": true]) }
         #expect(try await store.query("SELECT title FROM pinned").map { try $0.text("title") } == ["a"])
         try await store.close()
+    }
+
+    @Test(.timeLimit(.minutes(1))) func a_cancelled_query_ends_at_once() async throws {
+        try await offline { a in
+            let query = Task { [store = a.store] in try await store.query(endless) }
+            try await Task.sleep(for: .milliseconds(50))
+            query.cancel()
+            await #expect(throws: CancellationError.self) { try await query.value }
+            #expect(try await a.titles().isEmpty)
+        }
+    }
+
+    @Test func i_53_the_sqlite_inside_resets_its_log_safely() async throws {
+        try await offline { a in
+            let version = try #require(try await a.store.query("SELECT sqlite_version() AS v")[0].text("v"))
+            #expect(version.compare("3.51.3", options: .numeric) != .orderedAscending, "\(version)")
+        }
     }
 
     @Test func fifty_callers_at_once() async throws {

@@ -28,7 +28,8 @@ public enum class Durability {
  * @property account whose database it is: any text of the app's own, the same for the same person. Opening it for another
  *   is [TurnstoneException.OtherAccount]; null: it is whoever's that opens it.
  * @property valueBytesMax the largest value of one field, in bytes, at least 1; null: 1 MiB, which every server accepts.
- * @property autoSync whether it syncs by itself: 3 seconds after a write, at the start, after failures, and [pollEvery].
+ * @property autoSync whether it syncs by itself: [debounce] after a write, at the start, after failures, and [pollEvery].
+ * @property debounce how long a sync waits for further writes, with [autoSync]: 2 to 5 seconds.
  * @property pollEvery how often to look for news while quiet, a second at least; null: never.
  * @property scheduler holds what the store wishes of the operating system.
  * @property witness tells a copy of the database from the one this device knows, before anything is sent: see [Origin].
@@ -48,7 +49,11 @@ public data class Options(
     val witness: Witness? = null,
     val keys: KeyProvider? = null,
     val account: String? = null,
-)
+    val debounce: Duration = 3.seconds,
+) {
+    /** Which file. Whose it is, and what the app brings along, has no place in a log. */
+    override fun toString(): String = "Options(path=$path)"
+}
 
 /** The server a store syncs with. */
 public sealed interface Remote {
@@ -86,6 +91,7 @@ internal fun Options.toFfi(): FfiOptions {
     val http = remote as? Remote.Http
     val custom = remote as? Remote.Custom
     refuseUnless(pollEvery?.let { it.isFinite() && it >= 1.seconds } ?: true) { "pollEvery is shorter than a second, or infinite; null: never" }
+    refuseUnless(debounce in 2.seconds..5.seconds) { "debounce is not from 2 to 5 seconds" }
     refuseUnless(valueBytesMax?.let { it > 0 } ?: true) { "valueBytesMax is not positive; null: the usual" }
     refuseUnless(custom?.let { it.bodyFileAbove >= 0 } ?: true) { "bodyFileAbove is negative" }
     return FfiOptions(
@@ -102,6 +108,7 @@ internal fun Options.toFfi(): FfiOptions {
         url = http?.url,
         allowPlainHttp = http?.allowPlainHttp ?: false,
         autoSync = autoSync,
+        debounceMs = debounce.inWholeMilliseconds.toULong(),
         pollMs = pollEvery?.inWholeMilliseconds?.toULong(),
         bodyFileAbove = (custom?.bodyFileAbove ?: 0L).toULong(),
     )

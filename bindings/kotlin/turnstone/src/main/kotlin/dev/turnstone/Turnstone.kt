@@ -74,8 +74,8 @@ public class Turnstone private constructor(private val store: FfiStore) : AutoCl
     /** Reads one row. */
     public suspend fun get(table: String, id: String): Row? = translated { store.get(table, id) }?.let { Rows(it)[0] }
 
-    /** Runs a query. For more than some ten thousand rows use [pages]. */
-    public suspend fun query(sql: String, vararg params: Any?): Rows = Rows(translated { store.query(sql, params.toValues()) })
+    /** Runs a query. For more than some ten thousand rows use [pages]. Cancelling ends the query itself. */
+    public suspend fun query(sql: String, vararg params: Any?): Rows = Rows(translated { store.query(sql, params.toValues(), null) })
 
     /** Runs a query and makes something of each row. */
     public suspend fun <T> query(sql: String, vararg params: Any?, map: (Row) -> T): List<T> = query(sql, *params).map(map)

@@ -3,15 +3,19 @@ package dev.turnstone
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
+import kotlinx.coroutines.awaitAll
 import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.flow.map
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
+import java.io.File
+import java.nio.file.Files
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 import kotlin.time.measureTime
@@ -95,7 +99,18 @@ class BackgroundTest {
     fun a_suspended_store_refuses_and_resumes() = test {
         Device.open().use { a ->
             a.insert("one")
-            a.store.suspendStore()
+            assertTrue(held(a.folder).size > 2, "the probe sees what an open store holds: ${held(a.folder)}")
+            coroutineScope {
+                val busy = List(4) { async(Dispatchers.Default) { runCatching { while (true) a.store.execute("UPDATE notes SET views = views") } } }
+                repeat(5) { a.titles() }
+                a.store.suspendStore()
+                assertEquals(emptyList<String>(), held(a.folder), "I-49")
+                for (ended in busy.awaitAll()) {
+                    val code = (ended.exceptionOrNull() as? TurnstoneException.Retryable)?.code
+                    assertTrue(code == "suspended" || code == "transaction_lost", "$ended")
+                }
+                assertEquals(emptyList<String>(), held(a.folder), "I-49: nobody takes one again")
+            }
             assertEquals("suspended", fails<TurnstoneException.Retryable> { a.store.status() }.code)
             assertEquals("suspended", fails<TurnstoneException.Retryable> { a.insert("never") }.code)
             // Another process may have it meanwhile.
@@ -132,6 +147,37 @@ class BackgroundTest {
         a.store.setConditions(Conditions(Network.Unmetered))
         a.store.watchStatus().first { it.pendingGroups == 0L }
     }
+
+    @Test
+    fun a_sync_waits_for_further_writes_as_long_as_asked() = test {
+        TestServer().use { server ->
+            val options = Device.options(folder(), server.remote()).copy(autoSync = true, debounce = 5.seconds)
+            Turnstone.open(options).use { store ->
+                store.sync()
+                var before = 0L
+                suspend fun write() {
+                    before = System.currentTimeMillis()
+                    store.write { insert("notes", "title" to "more may come") }
+                }
+                write()
+                val waits = store.nextWakes.map { it.decision as? Decision.At }.first { next ->
+                    // A slow machine has sent it by now.
+                    if (next?.why != "debounce" && store.status().pendingGroups == 0L) write()
+                    next?.why == "debounce"
+                }
+                // Clocks are read apart, and rounded.
+                assertTrue(waits!!.atMillis + 100 >= before + 5_000, "$waits after $before")
+            }
+        }
+    }
+}
+
+/** Open files of a folder, and locks on them, that this process holds. */
+private fun held(folder: File): List<String> {
+    val open = File("/proc/self/fd").listFiles().orEmpty().mapNotNull { runCatching { Files.readSymbolicLink(it.toPath()) }.getOrNull() }
+    val inodes = folder.listFiles().orEmpty().map { ":${Files.getAttribute(it.toPath(), "unix:ino")} " }
+    val locks = File("/proc/locks").readLines().filter { line -> inodes.any { it in line } }
+    return open.filter { it.startsWith(folder.toPath()) }.map { "$it" } + locks
 }
 
 /** Says that it was called, and never answers. */

@@ -87,6 +87,23 @@ class HostsTest {
         assertFalse(File(options.path).exists(), "nothing was made that looks encrypted and is not")
     }
 
+    /** With a provider that shows what it holds, as a data class of the app does. */
+    private data class Fixed(val token: String) : TokenProvider {
+        override suspend fun token(reason: TokenReason): String = token
+    }
+
+    @Test
+    fun i_61_options_and_requests_show_neither_people_nor_tokens() {
+        val remote = Remote.Http("https://example.com", Fixed("canary"))
+        val options = Options("app.db", SCHEMA, remote, account = "canary")
+        val body = Body.Bytes("canary".toByteArray())
+        val headers = listOf("authorization" to "Bearer canary")
+        val request = HttpRequest("POST", "/sync/v1/push?device=canary", headers, body, 1, File("answer"))
+        for (value in listOf(options, remote, request, HttpResponse(200, headers, body), body)) {
+            assertFalse("canary" in "$value", "$value")
+        }
+    }
+
     @Test
     fun options_that_mean_nothing_are_refused() = test {
         val good = Device.options(folder())
@@ -94,6 +111,7 @@ class HostsTest {
         val bad = listOf(
             good.copy(pollEvery = (-1).seconds), good.copy(pollEvery = Duration.ZERO), good.copy(pollEvery = Duration.INFINITE),
             good.copy(valueBytesMax = -1), good.copy(valueBytesMax = 0), good.copy(remote = remote(-1)),
+            good.copy(debounce = 1.seconds), good.copy(debounce = 6.seconds),
         )
         for (options in bad) {
             assertEquals("bad_options", fails<TurnstoneException.InvalidArgument> { Turnstone.open(options) }.code, "$options")

@@ -5,6 +5,7 @@ import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitAll
 import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.flow.collect
+import kotlinx.coroutines.withTimeoutOrNull
 import kotlinx.serialization.SerialName
 import kotlinx.serialization.Serializable
 import org.junit.jupiter.api.Assertions.assertArrayEquals
@@ -12,6 +13,10 @@ import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
+import kotlin.time.Duration.Companion.milliseconds
+
+/** A query that never ends, nor comes to a row. */
+const val ENDLESS: String = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 
 class StoreTest {
     private fun offline(body: suspend (Device) -> Unit) = test { Device.open().use { body(it) } }
@@ -159,6 +164,20 @@ class StoreTest {
             store.write { insert("notes", "title" to "a", "pinned" to true) }
             assertEquals(listOf("a"), store.query("SELECT title FROM pinned") { it.text("title") })
         }
+    }
+
+    @Test
+    fun a_cancelled_query_ends_at_once() = offline { a ->
+        a.insert("still there")
+        // More of them than there are threads: were they only left alone, nobody would read any more.
+        repeat(100) { assertNull(withTimeoutOrNull(20.milliseconds) { a.store.query(ENDLESS) }) }
+        assertEquals(listOf("still there"), a.titles())
+    }
+
+    @Test
+    fun i_53_the_sqlite_inside_resets_its_log_safely() = offline { a ->
+        val version = a.store.query("SELECT sqlite_version() AS v").single().text("v").split('.').map { it.toInt() }
+        assertTrue(version[0] == 3 && (version[1] > 51 || version[1] == 51 && version[2] >= 3), "$version")
     }
 
     @Test
