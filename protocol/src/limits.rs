@@ -46,5 +46,7 @@ pub const GIDS_MAX: usize = 1_000;
 pub const APP_BYTES_MAX: usize = 256;
 /// The longest cursor, in bytes.
 pub const CURSOR_BYTES_MAX: usize = 1_024;
+/// The longest name of a principal, in bytes: it travels in a header.
+pub const PRINCIPAL_BYTES_MAX: usize = 255;
 /// The greatest seq, commit number and base: every reader's numbers carry them exactly.
 pub const WIRE_INTEGER_MAX: u64 = (1 << 53) - 1;

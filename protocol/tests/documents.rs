@@ -63,6 +63,7 @@ fn limit_rows() -> String {
         GIDS_MAX,
         APP_BYTES_MAX,
         CURSOR_BYTES_MAX,
+        PRINCIPAL_BYTES_MAX,
         WIRE_INTEGER_MAX,
     ];
     let source = include_str!("../src/limits.rs");

@@ -48,10 +48,13 @@ pub enum TestError {
     /// A store refused.
     #[error(transparent)]
     Store(#[from] turnstone::Error),
+    /// The schema does not read.
+    #[error("the schema of the test: {0}")]
+    Schema(#[from] turnstone_protocol::schema::SchemaError),
     /// The server refused.
     #[error("the test's server: {0}")]
     Server(String),
-    /// The folder of a test could not be made.
-    #[error("a folder for the test: {0}")]
+    /// A folder of the test could not be made, or a file in it not be read.
+    #[error("a folder of the test: {0}")]
     Folder(#[from] std::io::Error),
 }

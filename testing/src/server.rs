@@ -39,7 +39,7 @@ impl TestServer {
     /// A server that knows this schema, in TOML, by the clock of the machine.
     ///
     /// # Errors
-    /// [`TestError::Server`] for a schema that does not read, [`TestError::Folder`].
+    /// [`TestError::Schema`], [`TestError::Folder`], [`TestError::Server`].
     pub fn start(schema: &str) -> Result<Self, TestError> {
         Self::start_at(schema, Clock::system())
     }
@@ -49,7 +49,7 @@ impl TestServer {
     /// # Errors
     /// As [`TestServer::start`].
     pub fn start_at(schema: &str, clock: Clock) -> Result<Self, TestError> {
-        let schema = Schema::parse(schema).map_err(|error| failed(&error))?;
+        let schema = Schema::parse(schema)?;
         let folder = TempDir::with_prefix("turnstone-test")?;
         let key = Key::from_bytes([7; 32]).map_err(|error| failed(&error))?;
         let options = SqliteOptions::new(folder.path().join("server.db"), [9; 32]);

@@ -13,9 +13,6 @@ use crate::codec::{self, Encoding, Unpack};
 use crate::sync::Identity;
 use crate::transport::{Method, Request, Response, Transport, TransportError, retry_after};
 
-/// The longest name of a principal.
-const PRINCIPAL_BYTES_MAX: usize = 255;
-
 /// The way to the server, shared by all requests of a store.
 pub(super) struct Wire {
     transport: Arc<dyn Transport>,
@@ -71,7 +68,7 @@ impl Wire {
         let answer: HelloAnswer = read(self.exchange(Method::Get, path, asker, None).await?)?;
         // It travels in a header from now on.
         let is_name = |name: &str| {
-            (1..=PRINCIPAL_BYTES_MAX).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic())
+            (1..=limits::PRINCIPAL_BYTES_MAX).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic())
         };
         if answer.principal.as_deref().is_some_and(|name| !is_name(name)) {
             return Err(Failure::NotTurnstone);
