@@ -16,5 +16,6 @@ mod panics;
 mod reentry;
 mod stores;
 mod sync;
+mod threads;
 mod transactions;
 mod watches;

@@ -94,6 +94,20 @@ fn an_expired_token_is_asked_for_again_with_its_reason() {
 }
 
 #[test]
+fn a_token_that_is_refused_again_is_asked_for_as_rejected() {
+    let server = TestServer::start();
+    let tokens = Tokens::new(vec![Ok(mint(0)), Ok("not a token".to_owned()), Ok(mint(3_600))]);
+    let device = Device::with(&server, tokens.clone());
+    device.insert("kept");
+    // It was renewed once: now somebody has to look.
+    let refused = wait(Arc::clone(&device.store).sync(None));
+    assert!(matches!(&refused, Err(FfiError::AuthRequired { code, .. }) if code == "sync_auth"), "{refused:?}");
+    assert_eq!(device.sync().groups_pushed, 1);
+    let asked = [FfiTokenReason::First, FfiTokenReason::Expired, FfiTokenReason::Rejected];
+    assert_eq!(*tokens.reasons.lock().unwrap(), asked);
+}
+
+#[test]
 fn a_cancelled_sync_ends_at_once() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let folder = tempfile::TempDir::new().unwrap();

@@ -141,6 +141,20 @@ import Testing
         try await a.store.close()
     }
 
+    @Test func a_token_that_is_refused_again_is_asked_for_as_rejected() async throws {
+        let server = try TestServer()
+        let tokens = Tokens([try server.mint(seconds: 1), "not a token", server.token])
+        try await Task.sleep(for: .seconds(2))
+        let a = try await Device(.http(server.url, tokens: tokens))
+        _ = try await a.insert("kept")
+        // It was renewed once: now somebody has to look.
+        #expect(await failure { try await a.store.sync() }?.code == "sync_auth")
+        #expect(try await a.store.status().pendingGroups == 1)
+        #expect(try await a.store.sync().groupsPushed == 1)
+        #expect(tokens.reasons == [.first, .expired, .rejected])
+        try await a.store.close()
+    }
+
     @Test func nobody_signed_in_is_auth_required() async throws {
         let server = try TestServer()
         let tokens = Tokens([nil, server.token])

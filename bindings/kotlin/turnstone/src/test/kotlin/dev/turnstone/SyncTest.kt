@@ -158,6 +158,23 @@ class SyncTest {
     }
 
     @Test
+    fun a_token_that_is_refused_again_is_asked_for_as_rejected() = test {
+        TestServer().use { server ->
+            val tokens = mutableListOf(server.mint(1), "not a token", server.token)
+            delay(2.seconds)
+            val reasons = mutableListOf<TokenReason>()
+            Device.open(Remote.Http(server.url, tokens = { reasons += it; tokens.removeFirst() })).use { a ->
+                a.insert("kept")
+                // It was renewed once: now somebody has to look.
+                assertEquals("sync_auth", fails<TurnstoneException.AuthRequired> { a.store.sync() }.code)
+                assertEquals(1, a.store.status().pendingGroups)
+                assertEquals(1, a.store.sync().groupsPushed)
+                assertEquals(listOf(TokenReason.First, TokenReason.Expired, TokenReason.Rejected), reasons)
+            }
+        }
+    }
+
+    @Test
     fun nobody_signed_in_is_auth_required() = test {
         TestServer().use { server ->
             var token: String? = null

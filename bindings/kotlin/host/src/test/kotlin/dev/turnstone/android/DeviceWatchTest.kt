@@ -87,7 +87,7 @@ class DeviceWatchTest {
     }
 
     @Test
-    fun the_database_lies_in_the_folder_that_is_not_backed_up() {
+    fun i_07_the_database_lies_in_the_folder_that_is_not_backed_up() {
         val noBackup = Files.createTempDirectory("turnstone").toFile()
         val file = databaseFile(noBackup, "notes_2")
         assertEquals(File(noBackup, "turnstone/notes_2.db"), file)
