@@ -33,7 +33,7 @@ bench-bindings: rust ## rows and watches from Kotlin and Swift, beside SQLite by
 	@$(XTASK) bench-bindings $(BENCH)
 
 sim: rust ## search seeded worlds for broken promises (MINUTES=5 FROM=1 STEPS=300)
-	@$(SIM) -- run --keep-going --seeds 1000000000 --from $(or $(FROM),1) --steps $(or $(STEPS),300) --minutes $(MINUTES)
+	@$(SIM) -- run --keep-going --seeds 1000000000 --from $(or $(FROM),1) --steps $(or $(STEPS),300) --minutes $(MINUTES) $(SIM_ARGS)
 
 sim-replay: rust ## run one seed again, shorten it, say what broke (SEED=36 STEPS=300 BUG=name; SIM_ARGS="--tell --save FILE")
 	@$(SIM) $(if $(BUG),--features planted-bugs) -- replay --seed $(SEED) --steps $(or $(STEPS),300) $(if $(BUG),--bug $(BUG)) \

@@ -76,6 +76,9 @@ bugs! {
     PoisonNotIsolated: "the first group of a refused batch is taken for the one to blame",
     PoisonLeavesHole: "a group that is set aside does not use up its seq",
     RetryAsItWas: "a dead letter is sent again on the base it was refused on",
+    ForgottenNotResent: "what a restored server forgot is not sent again",
+    EpochReused: "a server that was given a new epoch goes on under its old one",
+    ChainNotCompared: "a cursor is good in any history that is long enough",
     RetryLeavesRest: "a dead letter is sent again without what was held back for it",
 }
 

@@ -26,7 +26,8 @@ pub struct Cursor {
     pub epoch: [u8; 8],
     /// The last commit that was sent whole.
     pub n: u64,
-    /// The first quarter of H_n: tells a history that was restored and went on from this one.
+    /// The first quarter of H_n, of the commit inside of which it stands if it does: tells a history that was restored
+    /// and went on from this one.
     pub chain: [u8; 8],
     /// How far into the next commit the device is, where that one travels in parts.
     pub part: Option<SentParts>,
@@ -46,6 +47,12 @@ impl Cursor {
     #[must_use]
     pub fn at(epoch: Epoch, n: u64, chain: &Hash) -> Self {
         Self { epoch: Self::half(epoch), n, chain: Self::quarter(chain), part: None }
+    }
+
+    /// The last commit of which the device has anything.
+    #[must_use]
+    pub fn known(&self) -> u64 {
+        self.n.saturating_add(u64::from(self.part.is_some()))
     }
 }
 

@@ -204,6 +204,28 @@ fn a_cursor_from_the_future_or_from_another_history_is_named() {
     assert_eq!(world.device(3).pull(10).at, 1, "nothing was added to the new history");
 }
 
+/// I-40, I-62: a position inside of a commit is one in that commit, not in another one that got its number later.
+#[test]
+fn a_cursor_between_two_parts_is_of_that_commit_only() {
+    for rows in [1, 3] {
+        let world = World::new();
+        let mut phone = world.device(1);
+        phone.say(1, json!([create("n", "one")]));
+        let backup = backup_of(&world);
+        phone.say(2, json!([create("a", ""), create("b", ""), create("c", "")]));
+        let mut reader = world.device(2);
+        reader.pull(1);
+        reader.pull(1);
+        let inside = reader.cursor.clone().unwrap();
+        assert_eq!(reader.pull(1).commits[0].part.map(|part| part.i), Some(2), "the same history goes on");
+        drop((phone, reader));
+        let world = restore(world, &backup, false);
+        let others: Vec<Json> = (0..rows).map(|row| create(&format!("other-{row}"), "")).collect();
+        world.device(3).say(3, json!(others));
+        assert_eq!(pull_code(&world.device(2), &inside).code, Code::EpochSuspect, "{rows} rows");
+    }
+}
+
 fn backup_of(world: &World) -> Vec<u8> {
     let source = rusqlite::Connection::open(world.folder.path().join("server.db")).unwrap();
     source.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();

@@ -48,7 +48,12 @@ impl Loop {
             Command::Reset { cause } => match self.setup.entropy.next() {
                 Ok(random) => {
                     let incarnation = Incarnation::from_random(random);
-                    self.queue.push_back(Job::Reset(reset_why(cause, self.epoch, incarnation)));
+                    let why = reset_why(cause, self.epoch, incarnation);
+                    if matches!(why, ResetWhy::History { .. }) {
+                        // What was stable in another history says nothing about this one.
+                        (self.stable, self.stable_done) = (0, 0);
+                    }
+                    self.queue.push_back(Job::Reset(why));
                 }
                 Err(_) => self.later(Event::Mended { done: false }),
             },

@@ -5,7 +5,7 @@ use turnstone_engine::oplog::GroupState;
 use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::{Gid, Incarnation, limits};
 
-use super::{after, log, position, seal};
+use super::{after, letters, log, position, seal};
 use crate::error::Error;
 use crate::storage::{Key, SystemTx, states};
 
@@ -99,6 +99,11 @@ fn send_again(sys: &mut SystemTx<'_>, heads: &[log::Head]) -> Result<(), Error> 
         };
         log::move_to(sys, head, to, None)?;
         log::lower_low(sys, head.grp)?;
+        // It is to be decided anew: what an earlier verdict said of it does not hold any more.
+        sys.conn()
+            .prepare_cached("UPDATE _ts_groups SET commit_n = NULL, verdict = NULL WHERE grp = ?1")?
+            .execute([head.grp])?;
+        letters::withdraw_ops(sys, head)?;
     }
     Ok(())
 }

@@ -64,6 +64,15 @@ fn file(sys: &mut SystemTx<'_>, head: &Head, n: Option<u32>, ops: Vec<Op>, refus
     Ok(())
 }
 
+/// Takes back the letters of single ops of a group that is to be decided anew: they are filed again if they are lost again.
+pub(super) fn withdraw_ops(sys: &mut SystemTx<'_>, head: &Head) -> Result<(), Error> {
+    let mut letters = sys.conn().prepare_cached("DELETE FROM _ts_dead WHERE gid = ?1 AND n IS NOT NULL")?;
+    if letters.execute([head.gid.as_bytes()])? > 0 {
+        sys.touched_sync();
+    }
+    Ok(())
+}
+
 /// Takes the letter of a whole group back: it was applied after all. What took its place must not count too, nor what
 /// took the place of that. `rows` are those the caller works on.
 pub(super) fn withdraw(sys: &mut SystemTx<'_>, head: &Head, rows: &mut Rows) -> Result<(), Error> {

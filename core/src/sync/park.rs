@@ -87,7 +87,7 @@ pub(super) enum Unblocked {
 /// that was refused, or waits for one that was, never will be. The names are no part of the payload, so leaving them
 /// out keeps gid and hash.
 pub(super) fn unblock(sys: &mut SystemTx<'_>, head: &Head, by: &[Gid]) -> Result<Unblocked, Error> {
-    if head.state != GroupState::Sent {
+    if !matches!(head.state, GroupState::Sent | GroupState::Unheard) {
         return Ok(Unblocked::Waits);
     }
     let named = named(sys, head)?;
@@ -137,7 +137,9 @@ fn without(
     left_out.push(head.gid);
     while let Some(other) = given_up.pop() {
         let theirs = log::ops(sys, &other)?;
-        if mine.iter().any(|mine| theirs.iter().any(|their| builds_on(sys.schema(), &mine.body, &their.body))) {
+        let builds = |mine: &LoggedOp| theirs.iter().any(|their| builds_on(sys.schema(), &mine.body, &their.body));
+        // What is not in the fold any more was applied once: a server that forgot it decides it by itself.
+        if head.state == GroupState::Sent && mine.iter().any(builds) {
             hold_back(sys, head)?;
             return Ok(Unblocked::Parked);
         }

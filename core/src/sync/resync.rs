@@ -9,6 +9,7 @@
 use rusqlite::{OptionalExtension, params};
 use turnstone_engine::oplog::{GroupState, Moment};
 use turnstone_protocol::Gid;
+use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::wire::PullAnswer;
 
 use super::report::ResetWhy;
@@ -32,7 +33,9 @@ pub(crate) fn reset_cursor(sys: &mut SystemTx<'_>, why: ResetWhy) -> Result<(), 
         // A commit number of the old history says nothing about the new one: new rows claim to have seen nothing.
         sys.set_meta(Key::AppliedN, Some(0))?;
         sys.set_meta(Key::Stable, Some(0))?;
-        incarnation::send_all_again(sys)?;
+        if !plant::on(Bug::ForgottenNotResent) {
+            incarnation::send_all_again(sys)?;
+        }
         incarnation::new_incarnation(sys, incarnation)?;
     }
     sys.touched_sync();
@@ -144,7 +147,7 @@ fn settle_groups(
         } else {
             GroupState::Unheard
         };
-        log::move_to(sys, &head, to, None)?;
+        log::move_to(sys, &head, to, named.map(|(commit, _)| commit))?;
         settled += 1;
     }
     sys.set_meta(Key::Acked, Some(acked.cast_signed()))?;

@@ -209,6 +209,8 @@ impl Page {
             self.whole(commit);
         } else {
             self.part = Some(SentParts { sent, ..before });
+            // It stands inside of this commit, and of no other one with this number.
+            self.chain = Cursor::quarter(&commit.chain);
         }
         Ok(false)
     }

@@ -106,6 +106,10 @@ pub enum Action {
     Poison { device: u8, kind: u8 },
     /// It swallows what it choked on.
     Heal,
+    /// Somebody copies the server's files.
+    BackUpServer,
+    /// They become what they were in the newest copy, or in one before; and the server is told so, or not.
+    RestoreServer { older: bool, told: bool },
     /// Somebody sends a dead letter of a device again, and edits its row at once.
     RetryLetter { device: u8, letter: u8, edit: Option<i64> },
 }
@@ -179,6 +183,7 @@ fn fault(rng: &mut fastrand::Rng, swarm: &Swarm, device: u8) -> Option<Action> {
         (swarm.retry_letter, retry_letter(rng, device)),
         (swarm.hole, Action::Hole { device, up: rng.bool(), down: rng.bool() }),
         (swarm.clock_rate, Action::ClockRate { device, per_mille: clock_rate(rng) }),
+        (swarm.server_restore, server_restore(packet)),
     ];
     // One draw decides, so that adding a class changes no other class's rate.
     let mut dice = rng.u16(..1_000);
@@ -204,6 +209,14 @@ fn server_disk(rng: &mut fastrand::Rng) -> Action {
     match rng.u8(..3) {
         0 => Action::ServerDisk { full: rng.bool() },
         _ => Action::ServerDiskError { step: rng.u8(..) },
+    }
+}
+
+/// No draw of its own: that would make other worlds of all seeds.
+fn server_restore(dice: u16) -> Action {
+    match dice % 8 {
+        0..=3 => Action::BackUpServer,
+        pick => Action::RestoreServer { older: (dice / 8).is_multiple_of(3), told: pick > 4 },
     }
 }
 

@@ -22,6 +22,7 @@ use crate::clock::WallClock;
 use crate::front::Poison;
 use crate::model::{ModelOp, Restored, WriteId};
 use crate::network::{Link, Net};
+use crate::past::Stands;
 use crate::server::Server;
 use crate::template;
 use crate::work::Work;
@@ -175,7 +176,9 @@ pub struct Device {
     /// What is kept outside of its files, where no backup goes; none: nothing is.
     pub witness: Option<Outside>,
     /// Its files at an earlier time, and what they know.
-    pub backup: Option<(DiskImage, Restored)>,
+    pub backup: Option<(DiskImage, Restored, Stands)>,
+    /// Which history of the server its position is of.
+    pub stands: Stands,
     /// Whether it ever stamped a write ahead of time, before it knew better.
     pub dated_ahead: bool,
     /// The boot in which it last moved its position.
@@ -226,6 +229,7 @@ impl Device {
             shut_out: false,
             witness: None,
             backup: None,
+            stands: Stands::default(),
             anchored_boot: None,
             dated_ahead: false,
             looked_at: None,

@@ -16,6 +16,7 @@ pub mod device;
 pub mod front;
 pub mod model;
 pub mod network;
+pub mod past;
 pub mod reference;
 pub mod run;
 pub mod server;

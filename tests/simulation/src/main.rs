@@ -13,7 +13,8 @@ use turnstone_simulation::{action, counters, run, trace::Trace};
 #[global_allocator]
 static MEMORY: turnstone_vfs::Memory = turnstone_vfs::Memory;
 
-const USAGE: &str = "usage: turnstone-sim run [--seeds N] [--steps M] [--minutes T] [--from F] [--keep-going]
+const USAGE: &str =
+    "usage: turnstone-sim run [--seeds N] [--steps M] [--minutes T] [--from F] [--keep-going] [--only CLASS]
        turnstone-sim replay --seed N [--steps M] [--no-shrink] [--tell] [--save FILE]
        turnstone-sim replay --trace FILE [--tell]
        turnstone-sim calibrate [--seeds N] [--steps M] [--bug NAME]   (built with --features planted-bugs)
@@ -76,6 +77,9 @@ fn search(args: &Args, again: &Again) -> ExitCode {
     for seed in from..from.saturating_add(args.number("--seeds", 1_000)) {
         if begun.elapsed() > budget {
             break;
+        }
+        if args.text("--only").is_some_and(|class| !Swarm::draw(seed).has(class)) {
+            continue;
         }
         let outcome = run::seed(seed, steps);
         done += 1;

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 use turnstone_protocol::Gid;
 
+use crate::past::Words;
+
 /// A write, by its place in the model.
 pub type WriteId = usize;
 /// A row: its table and its id.
@@ -118,6 +120,8 @@ pub struct History {
     pub commits: Vec<Commit>,
     /// What it refused.
     pub refused: Vec<Refused>,
+    /// What groups say they had seen; none: the model knows better.
+    pub words: Option<Words>,
 }
 
 /// A promise that does not hold.

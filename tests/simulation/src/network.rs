@@ -34,6 +34,8 @@ pub enum Packet {
         response: Response,
         /// Who waits for it.
         reply: Reply,
+        /// The server's history when it was said.
+        history: usize,
     },
 }
 

@@ -10,6 +10,7 @@ use turnstone_protocol::Gid;
 use crate::model::{
     Commit, History, Meaning, Model, ModelOp, Ranks, RowKey, Rule, Shown, TableRule, Violation, WriteId,
 };
+use crate::past::Word;
 
 /// Who wrote something, and its rank.
 #[derive(Debug, Clone, Copy)]
@@ -71,7 +72,8 @@ pub fn play(
     history: &History,
     sent: &BTreeMap<Gid, u64>,
 ) -> Expected {
-    let mut play = Play { model, rules, rows: BTreeMap::new(), clock: 0, done: Expected::default() };
+    let sight = Sight { model, words: history.words.as_deref() };
+    let mut play = Play { model, sight, rules, rows: BTreeMap::new(), clock: 0, done: Expected::default() };
     play.check_refusals(history, 0);
     for commit in &history.commits {
         play.commit(commit, sent);
@@ -96,6 +98,7 @@ pub fn play(
 
 struct Play<'a> {
     model: &'a Model,
+    sight: Sight<'a>,
     rules: &'a BTreeMap<&'static str, TableRule>,
     rows: BTreeMap<(&'static str, String), Row>,
     /// The tenant's clock.
@@ -144,7 +147,7 @@ impl Play<'_> {
             }
             let stamp = Stamp { hlc: u64::MAX, gid: refused.gid, op: 0, commit: n + 1, group, from: refused.from };
             let ops = self.model.groups[group].ops.clone();
-            let right = ops.iter().any(|op| self.apply(op, stamp).is_err());
+            let right = ops.iter().enumerate().any(|(at, op)| self.apply(op, Stamp { op: at, ..stamp }).is_err());
             self.rows = before;
             if !right {
                 self.wrong("I-16", format!("after commit {n}: {ops:?} was refused for no reason"));
@@ -155,9 +158,10 @@ impl Play<'_> {
     /// "The clock of a group", section 9.
     fn check_clock(&mut self, group: WriteId, commit: &Commit, sent: Option<u64>) {
         let (mut least, mut most) = (0, 0);
-        for op in &self.model.groups[group].ops {
+        for (at, op) in self.model.groups[group].ops.iter().enumerate() {
             let Some(row) = self.rows.get(&(op.table, op.id.clone())) else { continue };
-            let seen = |stamp: &&Stamp| has_seen(self.model, group, commit.from, stamp);
+            let mine = Stamp { hlc: commit.hlc, gid: commit.gid, op: at, commit: commit.n, group, from: commit.from };
+            let seen = |stamp: &&Stamp| self.sight.saw(&mine, stamp);
             let all = row.stamps().chain(&row.gone).filter(seen).map(|stamp| stamp.hlc).max().unwrap_or(0);
             let touched = match &op.meaning {
                 Meaning::Set(set) if row.gone.is_none() => {
@@ -191,8 +195,8 @@ impl Play<'_> {
 
     /// "What an op does", section 9. Says whether it was lost.
     fn apply(&mut self, op: &ModelOp, stamp: Stamp) -> Result<bool, Refusal> {
-        let model = self.model;
-        let seen = |other: &Stamp| has_seen(model, stamp.group, stamp.from, other);
+        let sight = self.sight;
+        let seen = |other: &Stamp| sight.saw(&stamp, other);
         let rule = &self.rules[op.table];
         let key = (op.table, op.id.clone());
         let Some(row) = self.rows.get_mut(&key) else {
@@ -248,9 +252,27 @@ impl Play<'_> {
     }
 }
 
-/// "Seen", section 9: pulled or written by the device itself, or sent by the same incarnation with a smaller seq.
-fn has_seen(model: &Model, group: WriteId, from: (i64, i64), stamp: &Stamp) -> bool {
-    model.saw(group, stamp.group, stamp.commit) || (stamp.from.0 == from.0 && stamp.from.1 < from.1)
+/// "Seen", section 9: pulled or written by the device itself, or sent by the same incarnation with a smaller seq. Once
+/// numbers have meant two histories, by the group's word: up to the op's base, and what the group names.
+#[derive(Clone, Copy)]
+struct Sight<'a> {
+    model: &'a Model,
+    words: Option<&'a BTreeMap<Gid, Word>>,
+}
+
+impl Sight<'_> {
+    fn saw(&self, later: &Stamp, earlier: &Stamp) -> bool {
+        let by_seq = earlier.from.0 == later.from.0 && earlier.from.1 < later.from.1;
+        by_seq || later.group == earlier.group || self.was_told(later, earlier)
+    }
+
+    fn was_told(&self, later: &Stamp, earlier: &Stamp) -> bool {
+        let Some(words) = self.words else { return self.model.saw(later.group, earlier.group, earlier.commit) };
+        let says = |word: &Word| {
+            word.bases.get(later.op).is_some_and(|base| earlier.commit <= *base) || word.after.contains(&earlier.gid)
+        };
+        words.get(&later.gid).is_some_and(says)
+    }
 }
 
 fn born(fields: &BTreeMap<&'static str, i64>, stamp: Stamp) -> Row {

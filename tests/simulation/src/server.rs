@@ -1,7 +1,7 @@
 //! The server of a world: the real rules on the real storage, over a disk in memory, behind a small front of its own.
 
 use std::cell::{RefCell, RefMut};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags};
@@ -10,17 +10,18 @@ use serde_json::value::RawValue;
 use turnstone::transport::{Method, Request, Response};
 use turnstone_protocol::merge::{Stamp, Stamps};
 use turnstone_protocol::wire::{PRINCIPAL, PullRequest, PushRequest};
-use turnstone_protocol::{Code, Gid, Problem};
+use turnstone_protocol::{Code, Epoch, Gid, Problem};
 use turnstone_server::config::Limits;
 use turnstone_server::key::Key;
 use turnstone_server::service::{Principal, Service, Settings, StateHash};
 use turnstone_server::storage::sqlite::{SqliteOptions, SqliteStorage};
 use turnstone_server::token;
-use turnstone_vfs::Disk;
+use turnstone_vfs::{Disk, DiskImage};
 
 use crate::app;
 use crate::front::Front;
 use crate::model::{Commit, History, Rank, Ranks, Refused, RowKey};
+use crate::past::Copy;
 
 /// The low 40 bits of a log key are the commit number.
 const COMMIT_BITS: i64 = (1 << 40) - 1;
@@ -55,6 +56,8 @@ pub struct Server {
     judge: RefCell<Option<Connection>>,
     /// What another tenant wrote.
     neighbours: u64,
+    /// How often somebody declared its history another one.
+    epochs: u64,
     /// Tokens of a device with a lower number are refused.
     pub token_floor: BTreeMap<usize, u64>,
     /// Devices that it takes no token of; true: it takes them and allows nothing.
@@ -77,6 +80,7 @@ impl Server {
             service: None,
             judge: RefCell::default(),
             neighbours: 0,
+            epochs: 0,
             token_floor: BTreeMap::new(),
             shut_out: BTreeMap::new(),
             front: Front::default(),
@@ -121,7 +125,7 @@ impl Server {
     fn open(&self) -> Result<Service, String> {
         let mut options = SqliteOptions::new("/server.db", self.setup.random);
         options.vfs = Some(self.setup.vfs.clone());
-        options.witness = Some("witness".to_owned());
+        options.witness = Some(format!("witness {}", self.epochs));
         let storage = SqliteStorage::open(&options).map_err(|error| error.to_string())?;
         let limits = Limits {
             page_rows_max: self.setup.page_rows_max,
@@ -278,7 +282,35 @@ impl Server {
             })
             .and_then(Iterator::collect)
             .map_err(fail)?;
-        Ok(History { commits, refused })
+        Ok(History { commits, refused, words: None })
+    }
+
+    /// Every group it has decided for good.
+    pub fn decided(&self) -> Result<BTreeSet<Gid>, String> {
+        let conn = self.look()?;
+        let fail = |error: rusqlite::Error| error.to_string();
+        let sql = "SELECT gid FROM gids WHERE outcome IS NULL OR outcome NOT IN (5, 6, 7, 8)";
+        let mut found = conn.prepare_cached(sql).map_err(fail)?;
+        let gids = found.query_map([], |row| row.get(0).map(Gid)).map_err(fail)?;
+        gids.collect::<Result<_, _>>().map_err(fail)
+    }
+
+    /// A backup of it.
+    pub fn copy(&self) -> Option<Copy> {
+        Some(Copy { image: self.disk.snapshot(), head: self.head()?, neighbours: self.neighbours })
+    }
+
+    /// Its files become what they were. `told`: and it is another history.
+    pub fn put_back(&mut self, image: &DiskImage, neighbours: u64, told: bool) {
+        self.stop();
+        self.disk.restore(image);
+        self.neighbours = neighbours;
+        self.epochs += u64::from(told);
+    }
+
+    /// The identity of its history.
+    pub fn epoch(&self) -> Option<Epoch> {
+        self.service.as_ref().map(Service::epoch)
     }
 
     /// Who stands behind each of its rows, tombstones too.

@@ -109,6 +109,9 @@ pub struct Swarm {
     /// Wall clocks that run slow or fast, or stand still.
     #[serde(default)]
     pub clock_rate: u16,
+    /// Backups of the server that are made and put back.
+    #[serde(default)]
+    pub server_restore: u16,
 }
 
 impl Swarm {
@@ -158,6 +161,7 @@ impl Swarm {
             retry_letter: 0,
             hole: 0,
             clock_rate: 0,
+            server_restore: 0,
         };
         swarm.devices = rng.u8(3..=8);
         swarm.equal_values = rng.u8(0..=80);
@@ -189,7 +193,14 @@ impl Swarm {
         swarm.hole = rate(20);
         swarm.clock_rate = rate(15);
         swarm.poison_stays = rng.u8(..3) == 0;
+        swarm.server_restore = if rng.u8(..8) == 0 { rng.u16(5..=40) } else { 0 };
         swarm
+    }
+
+    /// Whether a class of faults is on, by the name of its field.
+    pub fn has(&self, class: &str) -> bool {
+        let fields = serde_json::to_value(self).unwrap_or_default();
+        fields.get(class).is_some_and(|rate| rate.as_u64().is_some_and(|rate| rate > 0) || *rate == true)
     }
 
     /// No faults at all.
@@ -236,6 +247,7 @@ impl Swarm {
             retry_letter: 0,
             hole: 0,
             clock_rate: 0,
+            server_restore: 0,
         }
     }
 }
@@ -249,11 +261,5 @@ const fn yes() -> bool {
 }
 
 /// Classes that wait, with what they wait for.
-pub const TO_COME: &[(&str, &str)] = &[
-    (
-        "server backup and restore",
-        "a reference that forgives exactly what the backup lost: commit numbers then mean two histories, and what a \
-         writer had seen can no longer be told from them",
-    ),
-    ("tombstone purge and log compaction on the server", "retention: the server keeps everything"),
-];
+pub const TO_COME: &[(&str, &str)] =
+    &[("tombstone purge and log compaction on the server", "retention: the server keeps everything")];

@@ -2,6 +2,7 @@
 
 mod changes;
 mod faults;
+mod histories;
 mod letters;
 mod overheard;
 mod packets;
@@ -21,6 +22,7 @@ use crate::app;
 use crate::device::{Device, DeviceSetup, EPOCH_MS, Outside};
 use crate::model::{History, Model, Violation};
 use crate::network::Net;
+use crate::past::Past;
 use crate::server::{Server, ServerSetup};
 use crate::swarm::Swarm;
 use crate::template;
@@ -101,6 +103,10 @@ pub struct World {
     pub patient_until_ms: u64,
     /// The last commit of the server when it last answered.
     answered_head: u64,
+    /// The histories of the server that have ended.
+    pub past: Past,
+    /// Whether any may end.
+    past_matters: bool,
     rows: Vec<(&'static str, String)>,
     writes: u64,
     steps: u64,
@@ -165,6 +171,8 @@ impl World {
             sent: BTreeMap::new(),
             bodies: BTreeMap::new(),
             answered_head: 0,
+            past: Past::default(),
+            past_matters: swarm.server_restore > 0,
             poisoned: BTreeSet::new(),
             retried: BTreeSet::new(),
             retries_all: swarm.retry_letter > 0,
@@ -224,6 +232,7 @@ impl World {
         for commit in &mut history.commits {
             commit.ms = self.clock_at.get(&commit.n).copied().unwrap_or(commit.ms);
         }
+        history.words = self.past.words();
         Ok(history)
     }
 
@@ -267,6 +276,7 @@ impl World {
             | Action::Clone { .. }
             | Action::Upgrade { .. }
             | Action::UpgradeServer => self.change(action),
+            Action::BackUpServer | Action::RestoreServer { .. } => self.history_turns(action),
             Action::Pass { ms } => self.pass(u64::from(*ms)),
             Action::Deliver { packet } => self.deliver_one(*packet),
             Action::Drop { packet } | Action::Duplicate { packet } | Action::Captive { packet } => {

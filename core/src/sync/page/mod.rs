@@ -64,6 +64,10 @@ pub(crate) fn apply_page(
         report.outcome = PageOutcome::EpochSuspect;
         return Ok(report);
     }
+    if !staged && has_forgotten(sys, page)? {
+        report.outcome = PageOutcome::EpochSuspect;
+        return Ok(report);
+    }
     if plant::on(Bug::CursorBeforeData) {
         sys.set_meta(Key::Cursor, Some(page.cursor.as_str()))?;
         sys.set_meta(Key::AppliedN, Some(page.at.cast_signed()))?;
@@ -100,6 +104,18 @@ pub(crate) fn apply_page(
     sys.set_meta(Key::Cursor, Some(page.cursor.as_str()))?;
     sys.touched_sync();
     Ok(report)
+}
+
+/// Whether a server does not know any more what it said: the first seq that it does not call decided was decided, in a
+/// commit that the page has passed. It was put back to before that commit, and went on from there another way.
+fn has_forgotten(sys: &SystemTx<'_>, page: &PullAnswer) -> Result<bool, Error> {
+    let Some(head) = page.acked.checked_add(1).map(|seq| log::head_by_seq(sys, seq)).transpose()?.flatten() else {
+        return Ok(false);
+    };
+    // What an earlier incarnation sent too may be recorded there only.
+    let is_of_this_life = sys.meta::<i64>(Key::EarlierLives)?.is_none_or(|last| last < head.grp);
+    let decided = matches!(head.state, GroupState::Decided | GroupState::Gone);
+    Ok(is_of_this_life && decided && head.commit.is_some_and(|commit| commit <= page.at))
 }
 
 impl Page {

@@ -8,6 +8,7 @@ mod interleavings;
 mod model;
 mod refused;
 mod renewed;
+mod restored;
 mod server;
 
 use turnstone_protocol::schema::{CreatePolicy, DeletePolicy, Policy};

@@ -168,7 +168,7 @@ fn fates(world: &mut World, history: &History) {
             Some(times) => wrong.push(("I-09", format!("a group of device {device} is in the log {times} times"))),
             None if letters[device].contains(&write) || held[device].contains(&write) => {}
             // What a backup provably destroyed is forgiven, nothing else.
-            None if world.model.was_undone(write) => {}
+            None if world.model.was_undone(write) || world.past.is_lost(write) => {}
             None if world.model.may_be_unheard(write) && was_refused(history, group.gid) => {}
             None if again::is_excused(world, write, |other| accepted.contains_key(&other)) => {}
             None => wrong.push(("I-01", format!("a group of device {device} was acknowledged and is nowhere"))),

@@ -31,10 +31,14 @@ pub fn continuous(world: &mut World, at: usize) {
     device.looked_at = on_disk;
     let Some(Ok(standing)) = world.devices[at].with(inspect::standing) else { return };
     let position = standing.position;
-    if position < world.devices[at].position {
-        let before = world.devices[at].position;
-        world.wrong("I-22", format!("device {at}: the position went back from {before} to {position}"));
+    let before = world.devices[at].position;
+    if position < before {
+        if !world.may_turn(at, position) {
+            world.wrong("I-22", format!("device {at}: the position went back from {before} to {position}"));
+        }
+        world.devices[at].position = position;
     }
+    let stands_here = world.stands_here(at, position);
     if position > world.devices[at].position {
         world.devices[at].anchored_boot = Some(world.devices[at].time.boot.load(Ordering::Relaxed));
         world.devices[at].position = position;
@@ -50,10 +54,14 @@ pub fn continuous(world: &mut World, at: usize) {
         }
         world.saw("everything in a device was looked at");
         status::counts(world, at, standing);
-        base(world, at, position);
+        if !stands_here {
+            world.saw("device looked at that knows another history");
+            return;
+        }
         if standing.reads_again {
             world.saw("feed read again from its beginning");
         } else {
+            base(world, at, position);
             shows::of_its_position(world, at, position);
         }
     }
@@ -94,6 +102,14 @@ pub(super) fn pair(world: &mut World, at: usize) {
     });
     let Some(Ok(rows)) = read else { return };
     let rows: Vec<(String, i64)> = rows;
+    let retried = |(gid, _): &(Gid, usize)| {
+        let write = world.model.find(*gid);
+        write.is_some_and(|write| world.model.groups[write].ops.iter().any(|op| op.table == "pairs"))
+    };
+    // A person sent one of the two again.
+    if world.retried.iter().any(retried) {
+        return;
+    }
     let whole = match rows.as_slice() {
         // Nobody deletes it.
         [] if world.devices[at].shows_pair && !may_be_gone(world, at, ("pairs", app::PAIR[0]), u64::MAX) => {
@@ -150,7 +166,7 @@ fn expected(world: &mut World, at: usize, position: u64) {
 /// Whether the server's word on a group has arrived, or another one counts in its place.
 fn is_settled(world: &World, at: usize, gid: Gid, position: u64) -> bool {
     let arrived = |gid| world.server.decided_at(gid).is_some_and(|commit| commit <= position);
-    arrived(gid) || dead(world, at).contains(&gid) || again::is_excused_of(world, gid)
+    arrived(gid) || world.past.was_undone(gid) || dead(world, at).contains(&gid) || again::is_excused_of(world, gid)
 }
 
 /// Whether a row that a device wrote in may have vanished from it: somebody's delete of it has arrived, or something
@@ -167,5 +183,5 @@ fn may_be_gone(world: &World, at: usize, row: (&str, &str), position: u64) -> bo
     let deleted = (0..groups.len()).filter(deletes).any(|write| world.model.keys(write).any(arrived));
     let writes =
         |gid: &Gid| world.model.find(*gid).is_some_and(|write| groups[write].ops.iter().any(|op| is_of_row(&op)));
-    deleted || dead(world, at).iter().any(writes)
+    deleted || dead(world, at).iter().any(writes) || world.may_be_forgotten(row)
 }

@@ -59,9 +59,9 @@ fn undecided(world: &mut World, at: usize, standing: Standing) {
     world.devices[at].undecided = open;
 }
 
-/// Whether the server has decided a write, or another one counts in its place.
+/// Whether the server has decided a write, also if it does not know that any more, or another one counts in its place.
 pub(super) fn is_decided(world: &World, write: WriteId) -> bool {
-    world.model.keys(write).any(|gid| world.server.decided_at(gid).is_some())
+    world.model.keys(write).any(|gid| world.past.was_undone(gid) || world.server.decided_at(gid).is_some())
         || again::is_excused_of(world, world.model.groups[write].gid)
 }
 

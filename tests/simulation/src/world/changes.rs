@@ -129,6 +129,7 @@ impl World {
         let mut device = Device::new(setup, disk, &self.net, self.server.key());
         device.witness = Some(Outside::default());
         device.version = self.devices[from].version;
+        device.stands = self.devices[from].stands;
         device.time.boot.store(1_000 * (at as u64 + 1), Ordering::Relaxed);
         device.time.booted_ms.store(self.now_ms, Ordering::Relaxed);
         self.devices.push(device);

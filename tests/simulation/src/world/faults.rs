@@ -95,7 +95,8 @@ impl World {
                     self.saw("device backed up");
                     let until = self.model.groups.len();
                     let known = Restored { device: at, line: self.model.line(at), until, at: until };
-                    self.devices[at].backup = Some((self.devices[at].disk.snapshot(), known));
+                    let image = self.devices[at].disk.snapshot();
+                    self.devices[at].backup = Some((image, known, self.devices[at].stands));
                 }
             }
             Action::Restore { device } => {
@@ -122,6 +123,7 @@ impl World {
                 self.saw(if full { "server's disk filled" } else { "server's disk freed" });
             }
             Action::ServerClock { back_ms } => {
+                self.past.latest_ms = self.past.latest_ms.max(self.server_ms());
                 self.server_back_ms = u64::from(back_ms);
                 self.saw("server's clock set back");
             }
@@ -147,7 +149,7 @@ impl World {
         if self.devices[at].unsure.is_some() || self.devices[at].retrying.is_some() || self.devices[at].disk.is_dead() {
             return;
         }
-        let Some((image, known)) = self.devices[at].backup.clone() else { return };
+        let Some((image, known, stands)) = self.devices[at].backup.clone() else { return };
         self.saw("device restored from a backup");
         let now_ms = self.now_ms;
         let device = &mut self.devices[at];
@@ -155,7 +157,7 @@ impl World {
         device.disk.restore(&image);
         device.expected.clear();
         device.shows_pair = false;
-        (device.position, device.anchored_boot) = (0, None);
+        (device.position, device.anchored_boot, device.stands) = (0, None, stands);
         let line = self.model.line(at) + 1;
         let known = Restored { at: self.model.groups.len(), ..known };
         self.model.restored.insert((at, line), known);

@@ -43,6 +43,7 @@ impl World {
                 {
                     self.note_clock(clock_ms);
                 }
+                self.hear_words(&request);
                 let clock_ms = self.server_ms();
                 let answer = self.server.handle(device, &request, clock_ms);
                 match &answer {
@@ -65,17 +66,20 @@ impl World {
                         self.devices[device].dated_ahead |=
                             response.status == 403 && request.path.starts_with("/sync/v1/hello");
                         if let Some(reply) = reply {
-                            self.net.put(Packet::Down { device, response, reply });
+                            let history = self.past.present();
+                            self.net.put(Packet::Down { device, response, reply, history });
                         }
                     }
                     None => self.server_died(reply),
                 }
             }
-            Packet::Down { device, response, reply } => {
+            Packet::Down { device, response, reply, history } => {
                 let waited = reply.send(Ok(response)).is_ok();
                 self.note(waited.into());
+                let before = self.hears_from(device, history);
                 if self.devices[device].store.is_some() && !self.devices[device].suspended {
                     self.touch(device);
+                    self.heard_from(device, before);
                 }
             }
         }
@@ -146,15 +150,16 @@ impl World {
                     let _ = reply.send(Err(TransportError::Broken));
                 }
             }
-            (Action::Truncate { keep, .. }, Packet::Down { device, mut response, reply }) => {
+            (Action::Truncate { keep, .. }, Packet::Down { device, mut response, reply, history }) => {
                 self.saw("answer cut");
                 let len = response.body.len();
                 response.body.truncate(usize::from(*keep) % len.max(1));
-                self.net.put(Packet::Down { device, response, reply });
+                self.net.put(Packet::Down { device, response, reply, history });
             }
             (Action::Captive { .. }, Packet::Up { device, reply: Some(reply), .. }) => {
                 self.saw("captive portal");
-                self.net.put(Packet::Down { device, response: portal(), reply });
+                let history = self.past.present();
+                self.net.put(Packet::Down { device, response: portal(), reply, history });
             }
             (_, packet) => self.net.put(packet),
         }

@@ -1,0 +1,82 @@
+//! A server put back from a backup: what it forgot comes back, and what it says anew replaces what it said before.
+
+use turnstone_protocol::{Code, Epoch, Incarnation};
+
+use super::*;
+use crate::sync::{PageOutcome, ResetWhy};
+
+/// The device has noticed that the history is another one.
+fn begin_again(device: &Device, server: &Model, number: u128) {
+    let (epoch, incarnation) = (Some(server.epoch), Incarnation::from_random(number));
+    device.system(|sys| crate::sync::reset_cursor(sys, ResetWhy::History { epoch, incarnation }));
+}
+
+/// I-40, I-62: the server goes back behind what it has answered, keeps its epoch, and is further than the device again
+/// before that asks: the page gives it away, for it does not call decided what was.
+#[test]
+fn a_verdict_that_the_server_forgot_is_noticed_where_the_device_stands_in_both_histories() {
+    let (_dir, mut server, devices) = world(&["one", "two"]);
+    let [one, two] = devices.as_slice() else { panic!() };
+    let backup = server.clone();
+    one.write(|tx| tx.insert_with_id("notes", "n", [("title", "A")]));
+    one.push(&mut server); // decided, not pulled
+
+    let mut server = backup;
+    two.write(|tx| tx.insert_with_id("notes", "m", [("title", "B")]));
+    two.sync(&mut server);
+    let asked = one.ask();
+    let page = server.pull(&asked).unwrap();
+    assert_eq!((page.at, one.apply(&page, &asked).outcome), (1, PageOutcome::EpochSuspect));
+    assert_eq!(one.text("notes", "n", "title").as_deref(), Some("A"));
+
+    begin_again(one, &server, 11);
+    settle(&mut server, &devices);
+    assert_eq!(server.value("notes", "n", "title"), text("A"));
+}
+
+/// I-16, I-40: an edit that lost to a delete is told again if it lost again, once, and not at all if it counts now.
+#[test]
+fn what_lost_to_a_delete_is_a_dead_letter_only_if_it_did_in_the_new_history() {
+    for (kept, expected) in [(true, 1), (false, 0)] {
+        let (_dir, mut server, devices) = world(&["one", "two"]);
+        let [one, two] = devices.as_slice() else { panic!() };
+        shared(&mut server, &devices, "notes", "n");
+        let backup = server.clone();
+        two.write(|tx| tx.delete("notes", "n").map(|_| ()));
+        two.sync(&mut server);
+        set(one, "notes", "n", "title", "too late");
+        one.sync(&mut server);
+        assert_eq!(one.letters().len(), 1);
+
+        let mut server = if kept { server } else { backup };
+        server.epoch = Epoch::from_random(2);
+        begin_again(one, &server, 11);
+        one.sync(&mut server);
+        begin_again(two, &server, 12);
+        settle(&mut server, &devices);
+        assert_eq!(one.letters().len(), expected, "the backup has the delete: {kept}");
+        assert_eq!(one.text("notes", "n", "title"), None);
+    }
+}
+
+/// I-18, I-40: what was applied before and is refused now, because its row has not come back yet, holds nothing up.
+#[test]
+fn what_waits_for_a_group_that_a_restored_server_refuses_is_decided_by_itself() {
+    let (_dir, mut server, devices) = world(&["one", "two"]);
+    let [one, two] = devices.as_slice() else { panic!() };
+    let backup = server.clone();
+    shared(&mut server, &devices, "notes", "n");
+    set(two, "notes", "n", "title", "B");
+    set(two, "notes", "n", "tag", "C"); // names the one before
+    two.sync(&mut server);
+
+    let mut server = backup;
+    server.epoch = Epoch::from_random(2);
+    begin_again(two, &server, 12);
+    two.sync(&mut server);
+    assert_eq!(two.counts().pending_groups, 0);
+    assert!(two.letters().iter().map(|letter| &letter.code).eq([&Code::RowPurged; 2]), "{:?}", two.letters());
+    begin_again(one, &server, 11);
+    settle(&mut server, &devices);
+    assert_eq!(server.value("notes", "n", "title"), text("A"));
+}
