@@ -1,6 +1,6 @@
 //! What must always hold, checked row by row: for tests, and for support when something looks wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 use turnstone_engine::apply::{Base, Standing};
@@ -39,6 +39,8 @@ fn fold_faults(
         heads.insert(id.to_owned(), stored.p);
         Ok(())
     })?;
+    let mut copied = conn.prepare_cached("SELECT row_id FROM _ts_base WHERE tbl = ?1")?;
+    let copied: BTreeSet<String> = copied.query_map([name], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let mut absent = conn.prepare_cached("SELECT row_id, p FROM _ts_absent WHERE tbl = ?1")?;
     for row in absent.query_map([name], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))? {
         let (id, p) = row?;
@@ -47,7 +49,8 @@ fn fold_faults(
         }
     }
     let mut reached: Vec<i64> = Vec::new();
-    for (id, head) in &heads {
+    // With no op in the fold and no copy of its base, a row is its base.
+    for (id, head) in heads.iter().filter(|(id, head)| head.is_some() || copied.contains(*id)) {
         // Taken out, so that a chain that comes back to an op ends; who has it by right lacks it then, and that is seen.
         let ops = log::fold_of(*head, |number| Ok(logged.remove(&number)))?;
         reached.extend(ops.iter().map(|op| op.op));
@@ -85,7 +88,7 @@ fn chain_faults(
     reached.sort_unstable();
     let mut folded = conn.prepare_cached(&format!(
         "SELECT o.op FROM _ts_ops o LEFT JOIN _ts_groups g ON g.grp = o.grp \
-         WHERE o.tbl = ?1 AND coalesce(g.state, 0) IN {} ORDER BY o.op",
+         WHERE o.tbl = ?1 AND ({} >> coalesce(g.state, 0)) & 1 ORDER BY o.op",
         *states::IN_FOLD
     ))?;
     let folded: Vec<i64> = folded.query_map([&table.def.name], |row| row.get(0))?.collect::<Result<_, _>>()?;
@@ -134,7 +137,7 @@ fn log_faults(conn: &Connection, faults: &mut Vec<String>) -> Result<(), Error> 
     let settled: i64 = meta::read(conn, Key::SettledOps)?.unwrap_or(0);
     let pending: i64 = conn
         .prepare_cached(&format!(
-            "SELECT count(*) FROM _ts_ops o LEFT JOIN _ts_groups g ON g.grp = o.grp WHERE coalesce(g.state, 0) IN {}",
+            "SELECT count(*) FROM _ts_ops o LEFT JOIN _ts_groups g ON g.grp = o.grp WHERE ({} >> coalesce(g.state, 0)) & 1",
             *states::PENDING
         ))?
         .query_row([], |row| row.get(0))?;

@@ -15,27 +15,28 @@ use super::tables::{TableSql, Tables};
 use super::value::typed;
 use crate::error::Error;
 
-/// The newest group that stands in `_ts_groups`, and its last op.
+/// How far the log was entered into `_ts_groups`, and how far it goes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Registered {
-    /// The op.
+    /// The last op of the newest group that stands there.
     pub(crate) op: i64,
+    /// The newest op.
+    newest: i64,
 }
 
 /// How far the log was entered into `_ts_groups`.
 pub(crate) fn registered(conn: &Connection) -> Result<Registered, Error> {
-    let op: Option<i64> = conn
-        .prepare_cached("SELECT first_op + ops - 1 FROM _ts_groups ORDER BY grp DESC LIMIT 1")?
-        .query_row([], |row| row.get(0))
-        .optional()?;
-    Ok(Registered { op: op.unwrap_or(0) })
+    let mut found = conn.prepare_cached(
+        "SELECT coalesce((SELECT first_op + ops - 1 FROM _ts_groups ORDER BY grp DESC LIMIT 1), 0), \
+         coalesce((SELECT max(op) FROM _ts_ops), 0)",
+    )?;
+    Ok(found.query_row([], |row| Ok(Registered { op: row.get(0)?, newest: row.get(1)? }))?)
 }
 
 /// Enters the groups written since the last time into `_ts_groups`, as new. One statement, in log order.
 pub(crate) fn register(conn: &Connection) -> Result<usize, Error> {
-    let from = registered(conn)?.op;
-    let newest: Option<i64> = conn.prepare_cached("SELECT max(op) FROM _ts_ops")?.query_row([], |row| row.get(0))?;
-    if newest.unwrap_or(0) <= from {
+    let Registered { op: from, newest } = registered(conn)?;
+    if newest <= from {
         return Ok(0);
     }
     // A group's ops stand together, so one pass in log order is enough; bodies are measured, not read.

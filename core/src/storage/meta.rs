@@ -1,6 +1,8 @@
 //! The keys of `_ts_meta`: what each means and who writes it.
 
-use rusqlite::types::{FromSql, ToSql};
+use std::cell::OnceCell;
+
+use rusqlite::types::{FromSql, ToSql, Value};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::Error;
@@ -112,6 +114,47 @@ impl Key {
 pub(crate) fn read<T: FromSql>(conn: &Connection, key: Key) -> Result<Option<T>, Error> {
     let mut found = conn.prepare_cached("SELECT value FROM _ts_meta WHERE key = ?1")?;
     Ok(found.query_row([key.as_str()], |row| row.get(0)).optional()?)
+}
+
+/// Values that a transaction asks for again and again: read at once, when the first is asked for. What it has written
+/// itself is read from the table.
+#[derive(Default)]
+pub(crate) struct Known {
+    values: OnceCell<Vec<(String, Value)>>,
+    written: Vec<Key>,
+}
+
+impl Known {
+    /// Reads a value.
+    pub(crate) fn read<T: FromSql>(&self, conn: &Connection, key: Key) -> Result<Option<T>, Error> {
+        if self.written.contains(&key) {
+            return read(conn, key);
+        }
+        let values = match self.values.get() {
+            Some(values) => values,
+            None => {
+                let values = all(conn)?;
+                self.values.get_or_init(|| values)
+            }
+        };
+        let found = values.iter().find(|(name, _)| name == key.as_str());
+        found.map(|(_, value)| T::column_result(value.into()).map_err(|_| Error::Corrupt)).transpose()
+    }
+
+    /// Writes a value; none removes it.
+    pub(crate) fn write<T: ToSql>(&mut self, conn: &Connection, key: Key, value: Option<T>) -> Result<(), Error> {
+        if !self.written.contains(&key) {
+            self.written.push(key);
+        }
+        write(conn, key, value)
+    }
+}
+
+/// Every value but the schema, which is long.
+fn all(conn: &Connection) -> Result<Vec<(String, Value)>, Error> {
+    let mut found = conn.prepare_cached("SELECT key, value FROM _ts_meta WHERE key <> 'schema'")?;
+    let values = found.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(values.collect::<Result<_, _>>()?)
 }
 
 /// Writes a value; none removes it.

@@ -1,6 +1,8 @@
 //! What the writer remembers between transactions, and where new ids come from.
 
-use rusqlite::{Connection, OptionalExtension};
+use std::sync::LazyLock;
+
+use rusqlite::Connection;
 use turnstone_engine::oplog::Moment;
 use uuid::Uuid;
 
@@ -25,22 +27,29 @@ pub(crate) struct Numbers {
 impl Numbers {
     /// Reads them. A few look-ups, whatever the size of the log (W7).
     pub(crate) fn read(conn: &Connection) -> Result<Self, Error> {
-        let newest: Option<(i64, i64)> = conn
-            .prepare_cached("SELECT op, grp FROM _ts_ops ORDER BY op DESC LIMIT 1")?
-            .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        let (op, grp) = newest.unwrap_or((0, 0));
-        let absent: bool =
-            conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM _ts_absent)")?.query_row([], |row| row.get(0))?;
-        Ok(Self {
-            next_op: op + 1,
-            next_grp: grp + 1,
-            applied_n: super::meta::read::<i64>(conn, Key::AppliedN)?.unwrap_or(0).cast_unsigned(),
-            server_hlc: super::meta::read(conn, Key::ServerHlc)?.unwrap_or(0),
-            absent,
-        })
+        let mut found = conn.prepare_cached(&NUMBERS)?;
+        Ok(found.query_row([], |row| {
+            let number = |at| row.get::<_, Option<i64>>(at).map(Option::unwrap_or_default);
+            Ok(Self {
+                next_op: number(0)? + 1,
+                next_grp: number(1)? + 1,
+                absent: row.get(2)?,
+                applied_n: number(3)?.cast_unsigned(),
+                server_hlc: number(4)?,
+            })
+        })?)
     }
 }
+
+static NUMBERS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT (SELECT op FROM _ts_ops ORDER BY op DESC LIMIT 1), (SELECT grp FROM _ts_ops ORDER BY op DESC LIMIT 1), \
+         EXISTS (SELECT 1 FROM _ts_absent), (SELECT value FROM _ts_meta WHERE key = '{}'), \
+         (SELECT value FROM _ts_meta WHERE key = '{}')",
+        Key::AppliedN.as_str(),
+        Key::ServerHlc.as_str()
+    )
+});
 
 /// Mints row ids: UUIDv7 whose 12 bits beside the time count up within a millisecond, so that the ids of one
 /// device sort in the order they were made and land at the end of the index (RFC 9562, 6.2, method 1).

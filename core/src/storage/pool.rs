@@ -14,8 +14,8 @@ use super::{capture, connect};
 use crate::cancel::Cancel;
 use crate::error::Error;
 
-/// Statements SQLite keeps prepared on each of them.
-const STATEMENTS_MAX: usize = 64;
+/// Statements SQLite keeps prepared on each of them: those of an app with many screens, and ours.
+const STATEMENTS_MAX: usize = 128;
 
 /// How often statements of readers are ended when the pool is cleared in a hurry.
 const INTERRUPT_EVERY: Duration = Duration::from_millis(25);

@@ -20,6 +20,7 @@ pub(crate) struct SystemTx<'a> {
     /// Whether a row may be in `_ts_absent`.
     absent: bool,
     now: Moment,
+    known: meta::Known,
     changes: &'a mut ChangeSet,
 }
 
@@ -74,7 +75,15 @@ impl<'a> SystemTx<'a> {
         now: Moment,
         changes: &'a mut ChangeSet,
     ) -> Self {
-        Self { conn, setup, session: state.session, absent: state.numbers.absent, now, changes }
+        Self {
+            conn,
+            setup,
+            session: state.session,
+            absent: state.numbers.absent,
+            now,
+            known: meta::Known::default(),
+            changes,
+        }
     }
 
     /// The connection. Statements on synced tables are not captured; tell the row to [`Self::touched`].
@@ -104,12 +113,15 @@ impl<'a> SystemTx<'a> {
 
     /// Reads a meta value.
     pub(crate) fn meta<T: FromSql>(&self, key: Key) -> Result<Option<T>, Error> {
-        meta::read(self.conn, key)
+        match key {
+            Key::Schema => meta::read(self.conn, key),
+            _ => self.known.read(self.conn, key),
+        }
     }
 
     /// Writes a meta value; none removes it.
     pub(crate) fn set_meta<T: ToSql>(&mut self, key: Key, value: Option<T>) -> Result<(), Error> {
-        meta::write(self.conn, key, value)
+        self.known.write(self.conn, key, value)
     }
 
     /// Reads a row with its hidden columns. A row that is not there: none.

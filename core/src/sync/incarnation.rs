@@ -18,7 +18,7 @@ pub(crate) fn new_incarnation(sys: &mut SystemTx<'_>, incarnation: Incarnation) 
     let low = log::low(sys)?;
     let newest: Option<i64> = conn.query_row("SELECT max(grp) FROM _ts_groups", [], |row| row.get(0))?;
     let mut found = conn.prepare(&format!(
-        "SELECT grp, first_op, ops, after FROM _ts_groups WHERE grp >= ?1 AND state IN {} ORDER BY grp",
+        "SELECT grp, first_op, ops, after FROM _ts_groups WHERE grp >= ?1 AND ({} >> state) & 1 ORDER BY grp",
         *states::RESENT
     ))?;
     let rows = found.query_map([low], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;

@@ -198,7 +198,7 @@ fn follow(sys: &mut SystemTx<'_>, parked: &Head, before: i64, gid: Gid) -> Resul
 fn overtaken(sys: &SystemTx<'_>, parked: &Head, ops: &[LoggedOp], before: i64) -> Result<bool, Error> {
     let mut later = sys.conn().prepare_cached(&format!(
         "SELECT o.op FROM _ts_ops o JOIN _ts_groups g ON g.grp = o.grp \
-         WHERE o.op >= ?1 AND o.grp <= ?2 AND g.state IN {} AND o.tbl = ?3 AND o.row_id = ?4",
+         WHERE o.op >= ?1 AND o.grp <= ?2 AND ({} >> g.state) & 1 AND o.tbl = ?3 AND o.row_id = ?4",
         *states::STANDING
     ))?;
     let from = parked.first_op + parked.ops;

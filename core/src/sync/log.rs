@@ -197,7 +197,7 @@ pub(super) fn advance_low(sys: &mut SystemTx<'_>) -> Result<(), Error> {
     let waiting: Option<i64> = sys
         .conn()
         .prepare_cached(&format!(
-            "SELECT grp FROM _ts_groups WHERE grp >= ?1 AND state IN {} ORDER BY grp LIMIT 1",
+            "SELECT grp FROM _ts_groups WHERE grp >= ?1 AND ({} >> state) & 1 ORDER BY grp LIMIT 1",
             *states::OPEN
         ))?
         .query_row([low], |row| row.get(0))

@@ -38,7 +38,7 @@ static CANDIDATES: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT grp, gid, state, first_op, ops, bytes, wall, boot, boot_ms, hlc_floor, schema, app, seq, hlc, after, \
          replaces FROM _ts_groups \
-         WHERE grp >= ?1 AND state IN {} AND (seq IS NULL OR seq > ?2) ORDER BY grp LIMIT ?3",
+         WHERE grp >= ?1 AND ({} >> state) & 1 AND (seq IS NULL OR seq > ?2) ORDER BY grp LIMIT ?3",
         *states::SENDABLE
     )
 });

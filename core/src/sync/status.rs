@@ -1,5 +1,7 @@
 //! How much waits, and where a row stands: without reading the log.
 
+use std::sync::LazyLock;
+
 use rusqlite::{Connection, OptionalExtension, params};
 use turnstone_engine::oplog::GroupState;
 use turnstone_protocol::plant::{self, Bug};
@@ -10,36 +12,44 @@ use super::report::{RowSync, StatusCounts};
 use crate::error::Error;
 use crate::storage::{Key, states};
 
+/// Everything a status tells of the log, in one statement: an app may ask after every commit. The oldest group that
+/// waits may not be in the table of groups yet, if it was written since the last step of the sync core.
+static COUNTS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT count(*) FILTER (WHERE state IN (6, 8)), count(*) FILTER (WHERE state IN (5, 8)), \
+         (SELECT count(*) FROM _ts_dead), \
+         (SELECT grp FROM _ts_ops ORDER BY op DESC LIMIT 1), (SELECT op FROM _ts_ops ORDER BY op DESC LIMIT 1), \
+         (SELECT value FROM _ts_meta WHERE key = '{}'), (SELECT value FROM _ts_meta WHERE key = '{}'), \
+         coalesce((SELECT wall FROM _ts_groups WHERE grp >= coalesce((SELECT value FROM _ts_meta WHERE key = '{}'), 1) \
+         AND ({} >> state) & 1 ORDER BY grp LIMIT 1), \
+         (SELECT wall FROM _ts_ops WHERE ?1 AND gid IS NOT NULL AND op > \
+         (SELECT coalesce(max(first_op + ops - 1), 0) FROM _ts_groups WHERE grp = (SELECT max(grp) FROM _ts_groups)) \
+         ORDER BY op LIMIT 1)) \
+         FROM _ts_groups WHERE state IN (5, 6, 8)",
+        Key::SettledGroups.as_str(),
+        Key::SettledOps.as_str(),
+        Key::LowGroup.as_str(),
+        *states::PENDING
+    )
+});
+
 /// How much waits.
 pub(crate) fn status_counts(conn: &Connection) -> Result<StatusCounts, Error> {
-    let low = meta(conn, Key::LowGroup)?.unwrap_or(1);
-    let settled_groups = meta(conn, Key::SettledGroups)?.unwrap_or(0);
-    let settled_ops = meta(conn, Key::SettledOps)?.unwrap_or(0);
-    let (groups, ops) = newest(conn)?;
-    let marked: (u64, u64) = conn
-        .prepare_cached(
-            "SELECT count(*) FILTER (WHERE state IN (6, 8)), count(*) FILTER (WHERE state IN (5, 8)) FROM _ts_groups \
-             WHERE state IN (5, 6, 8)",
-        )?
-        .query_row([], |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned())))?;
-    let dead_letters: i64 = conn.prepare_cached("SELECT count(*) FROM _ts_dead")?.query_row([], |row| row.get(0))?;
-    Ok(StatusCounts {
-        pending_groups: u64::try_from(groups - settled_groups).unwrap_or(0),
-        pending_ops: u64::try_from(ops - settled_ops).unwrap_or(0),
-        parked_groups: marked.0,
-        oldest_pending_at_ms: oldest(conn, low)?,
-        dead_letters: if plant::on(Bug::LetterNotCounted) { 0 } else { dead_letters.cast_unsigned() },
-        voids: marked.1,
-    })
-}
-
-/// The newest group and op ever written: their numbers are how many there were.
-fn newest(conn: &Connection) -> Result<(i64, i64), Error> {
-    let newest: Option<(i64, i64)> = conn
-        .prepare_cached("SELECT grp, op FROM _ts_ops ORDER BY op DESC LIMIT 1")?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    Ok(newest.unwrap_or((0, 0)))
+    let mut counts = conn.prepare_cached(&COUNTS)?;
+    Ok(counts.query_row([!plant::on(Bug::AgeForgotten)], |row| {
+        let number = |at| row.get::<_, Option<i64>>(at).map(Option::unwrap_or_default);
+        let waiting = |newest, settled| Ok::<_, rusqlite::Error>(u64::try_from(number(newest)? - number(settled)?));
+        let dead_letters = if plant::on(Bug::LetterNotCounted) { 0 } else { number(2)?.cast_unsigned() };
+        Ok(StatusCounts {
+            parked_groups: number(0)?.cast_unsigned(),
+            voids: number(1)?.cast_unsigned(),
+            dead_letters,
+            // Their numbers are how many were ever written.
+            pending_groups: waiting(3, 5)?.unwrap_or(0),
+            pending_ops: waiting(4, 6)?.unwrap_or(0),
+            oldest_pending_at_ms: row.get::<_, Option<i64>>(7)?.map(i64::cast_unsigned),
+        })
+    })?)
 }
 
 /// Every group in the log, those that no step of the sync core has seen too, in local order. Reads the whole log.
@@ -50,30 +60,6 @@ pub(crate) fn all_groups(conn: &Connection) -> Result<Vec<(Gid, GroupState)>, Er
     )?;
     let rows = found.query_map([], |row| Ok((log::read_gid(row, 0)?, log::read_state(row, 1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// When the oldest pending group was written.
-fn oldest(conn: &Connection, low: i64) -> Result<Option<u64>, Error> {
-    let known: Option<i64> = conn
-        .prepare_cached(&format!(
-            "SELECT wall FROM _ts_groups WHERE grp >= ?1 AND state IN {} ORDER BY grp LIMIT 1",
-            *states::PENDING
-        ))?
-        .query_row([low], |row| row.get(0))
-        .optional()?;
-    if known.is_some() || plant::on(Bug::AgeForgotten) {
-        return Ok(known.map(i64::cast_unsigned));
-    }
-    // Not in the table of groups yet: written since the last step of the sync core.
-    let fresh: Option<i64> = conn
-        .prepare_cached(
-            "SELECT wall FROM _ts_ops WHERE gid IS NOT NULL AND op > \
-             (SELECT coalesce(max(first_op + ops - 1), 0) FROM _ts_groups WHERE grp = (SELECT max(grp) FROM _ts_groups)) \
-             ORDER BY op LIMIT 1",
-        )?
-        .query_row([], |row| row.get(0))
-        .optional()?;
-    Ok(fresh.map(i64::cast_unsigned))
 }
 
 /// Where a row stands.
@@ -102,11 +88,4 @@ fn refused(conn: &Connection, table: &str, id: &str) -> Result<Option<Code>, Err
     let mut letters = super::letters::dead_letters(conn)?;
     letters.retain(|letter| letter.ops.iter().any(|op| op.table == table && op.id == id));
     Ok(letters.pop().map(|letter| letter.code))
-}
-
-fn meta(conn: &Connection, key: Key) -> Result<Option<i64>, Error> {
-    Ok(conn
-        .prepare_cached("SELECT value FROM _ts_meta WHERE key = ?1")?
-        .query_row([key.as_str()], |row| row.get(0))
-        .optional()?)
 }
