@@ -10,8 +10,27 @@ use turnstone::transport::{Exchange, Request, Response, Transport, TransportErro
 /// How long a device waits for an answer, in virtual milliseconds.
 pub const PATIENCE_MS: u64 = 30_000;
 
+/// What comes of a request.
+type Answer = Result<Response, TransportError>;
+
 /// Where an answer goes.
-pub type Reply = oneshot::Sender<Result<Response, TransportError>>;
+pub struct Reply {
+    /// The handle that asked: a device may have had more than one.
+    pub handle: u64,
+    way: oneshot::Sender<Answer>,
+}
+
+impl Reply {
+    /// Whether nobody waits any more.
+    pub fn is_closed(&self) -> bool {
+        self.way.is_closed()
+    }
+
+    /// Answers. Says whether somebody waited.
+    pub fn send(self, answer: Answer) -> bool {
+        self.way.send(answer).is_ok()
+    }
+}
 
 /// Something under way.
 pub enum Packet {
@@ -59,6 +78,8 @@ pub struct Network {
     pub cut: Vec<bool>,
     /// What swallows packets of a device, those under way too, and tells nobody.
     pub holes: BTreeMap<usize, Hole>,
+    /// How many handles were opened.
+    handles: u64,
 }
 
 /// Which way packets vanish.
@@ -115,28 +136,31 @@ impl Net {
     }
 }
 
-/// A device's way into the network.
+/// The way of a device's handle into the network.
 pub struct Link {
     net: Net,
     device: usize,
+    handle: u64,
 }
 
 impl Link {
     /// Makes one.
     pub fn new(net: &Net, device: usize) -> Self {
-        Self { net: net.clone(), device }
+        let mut network = net.get();
+        network.handles += 1;
+        Self { net: net.clone(), device, handle: network.handles }
     }
 }
 
 impl Transport for Link {
     fn exchange(&self, request: Request) -> Exchange<'_> {
-        let (net, device) = (self.net.clone(), self.device);
+        let (net, device, handle) = (self.net.clone(), self.device, self.handle);
         Box::pin(async move {
             if net.get().cut.get(device).copied().unwrap_or(false) {
                 return Err(TransportError::Offline);
             }
-            let (reply, answer) = oneshot::channel();
-            net.put(Packet::Up { device, request, reply: Some(reply), whole: true });
+            let (way, answer) = oneshot::channel();
+            net.put(Packet::Up { device, request, reply: Some(Reply { handle, way }), whole: true });
             match tokio::time::timeout(Duration::from_millis(PATIENCE_MS), answer).await {
                 Ok(Ok(result)) => result,
                 Ok(Err(_)) => Err(TransportError::Broken),

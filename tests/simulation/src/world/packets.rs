@@ -34,7 +34,7 @@ impl World {
             Packet::Up { device, request, reply, whole } => {
                 let path = request.path.len() as u64;
                 self.note(path ^ (request.body.len() as u64) << 8 ^ (device as u64) << 40);
-                if reply.as_ref().is_none_or(tokio::sync::oneshot::Sender::is_closed) {
+                if reply.as_ref().is_none_or(Reply::is_closed) {
                     self.saw("request arrived that nobody waits for");
                 }
                 self.read_push(device, &request);
@@ -74,7 +74,7 @@ impl World {
                 }
             }
             Packet::Down { device, response, reply, history } => {
-                let waited = reply.send(Ok(response)).is_ok();
+                let waited = reply.send(Ok(response));
                 self.note(waited.into());
                 let before = self.hears_from(device, history);
                 if self.devices[device].store.is_some() && !self.devices[device].suspended {
