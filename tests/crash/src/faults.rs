@@ -234,8 +234,7 @@ impl<'a> Run<'a> {
 
     fn refused(&mut self, failure: &Failure) -> Result<(), Failure> {
         self.report.refused += 1;
-        let is_open = self.kind == Kind::ReadError && !self.scenario.names_read_errors();
-        if failure.code == "unexpected" || (failure.code == "internal" && !is_open) {
+        if failure.code == "unexpected" || failure.code == "internal" {
             return Err(failure.clone());
         }
         Ok(())

@@ -66,11 +66,6 @@ pub trait Scenario: Sync {
         true
     }
 
-    /// Whether a failed read is said to be one. A server that serves says `internal` (open, see `docs/reliability.md`).
-    fn names_read_errors(&self) -> bool {
-        true
-    }
-
     /// How many actions there are.
     fn actions(&self) -> usize;
 

@@ -29,13 +29,14 @@ impl Readers {
         Self { path, vfs, idle: Mutex::new(Idle { connections: Vec::new(), open: 0 }), freed: Condvar::new() }
     }
 
-    /// Runs work over one snapshot.
+    /// Runs work over one snapshot. Where it fails, that is what is said: SQLite has ended the transaction by itself when
+    /// the disk did not read, and ending it once more would only be refused.
     pub(super) fn read(&self, work: &mut dyn FnMut(&dyn View) -> Result<(), StorageError>) -> Result<(), StorageError> {
         self.with(|connection| {
             connection.prepare_cached("BEGIN")?.execute([])?;
-            let result = work(&Snapshot::new(connection));
+            work(&Snapshot::new(connection))?;
             connection.prepare_cached("COMMIT")?.execute([])?;
-            result
+            Ok(())
         })
     }
 

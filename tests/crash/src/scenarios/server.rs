@@ -69,10 +69,6 @@ impl Scenario for Pushes {
         8
     }
 
-    fn names_read_errors(&self) -> bool {
-        false
-    }
-
     fn open<'a>(&self, machines: &'a [Mount]) -> Result<Box<dyn Session + 'a>, Failure> {
         let machine = machines.first().ok_or_else(|| Failure::unexpected("no machine"))?;
         Ok(Box::new(Running { machine, service: Some(open_with(machine, &[SCHEMA, GROWN])?), seed: self.seed }))

@@ -67,10 +67,6 @@ impl Scenario for Syncs {
         self.victim == Victim::Server || self.durability == Durability::Power
     }
 
-    fn names_read_errors(&self) -> bool {
-        self.victim == Victim::Client
-    }
-
     fn repeatable(&self) -> bool {
         self.durable()
     }
