@@ -59,7 +59,7 @@ aar: rust ## build and verify the AAR (needs the Android NDK, cargo-ndk, Maven)
 aar-check: rust ## assemble an AAR with a stand-in for the native libraries and verify it (needs no NDK)
 	@$(XTASK) aar-check
 
-jar: rust ## build and verify the library for the tests of apps on a computer like this one (needs Maven)
+jar: rust ## build and verify the libraries for the tests of apps on a computer like this one, with and without a server (needs Maven)
 	@$(XTASK) jar
 
 xcframework: rust ## build and verify the XCFramework (needs macOS with Xcode)

@@ -1,5 +1,6 @@
 //! The library for the tests of apps on a computer: the classes of the JVM, and in the same jar the native library of the
-//! machine it was built on, where JNA looks for it. An app's unit tests then run on the real core, without a phone.
+//! machine it was built on, where JNA looks for it. An app's unit tests then run on the real core, without a phone. A second
+//! jar, instead of that one, also has the server for tests; its library has hooks that no app may ship.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +9,7 @@ use object::{Architecture, BinaryFormat, Object, ObjectSymbol};
 
 use super::aar;
 use super::breach::Breach;
-use super::pom::Pom;
+use super::pom::{Dependency, Pom};
 use super::zip::{self, Tree};
 
 /// A kind of computer: its folder in the jar, by JNA's name for it, and what its libraries are.
@@ -35,6 +36,9 @@ const COMPUTERS: [Computer; 5] = {
 
 /// A function that the classes call before any other.
 const CALLED: &[u8] = b"ffi_turnstone_ffi_uniffi_contract_version";
+/// Where the classes of the server for tests are, its library must be.
+const SERVER: &str = "dev/turnstone/testing/TestServer.class";
+const SERVES: &str = "the library with the server for tests";
 /// How classes name what a computer does not have.
 const OF_ANDROID: [&[u8]; 3] = [b"Landroid/", b"Landroidx/", b"android/content/"];
 
@@ -71,24 +75,48 @@ pub(crate) fn assemble(mut files: Tree, library: Vec<u8>) -> Result<Vec<u8>, Str
 const FIRST: &str = "public class First { public static void main(String[] names) throws Exception {\n    \
     Class.forName(\"dev.turnstone.internal.IntegrityCheckingUniffiLib\"); System.out.println(\"loaded\"); } }\n";
 
+/// What a test with two devices does: they sync over the server in the process.
+const SERVED: &str = "import dev.turnstone.testing.TwoDevices;\nimport kotlin.coroutines.*;\nimport kotlin.jvm.functions.Function2;\n\
+    import kotlinx.coroutines.*;\n\
+    public class First {\n  \
+    static <T> T run(Function2<CoroutineScope, Continuation<? super T>, Object> call) throws InterruptedException {\n    \
+    return BuildersKt.runBlocking(EmptyCoroutineContext.INSTANCE, call);\n  }\n  \
+    public static void main(String[] names) throws Exception {\n    \
+    String schema = \"name = 'notes'\\nversion = 1\\n[tables.notes]\\nfields.title = { type = 'text', default = '' }\\n\";\n    \
+    TwoDevices two = run((scope, done) -> TwoDevices.Companion.with(schema, options -> options, done));\n    \
+    run((scope, done) -> two.settle(done));\n    two.close();\n    System.out.println(\"loaded\");\n  }\n}\n";
+
 /// Loads the library in a JVM from the jar, with what Maven fetched for the suites and nothing else.
 ///
 /// # Errors
 /// What is missing, or what the JVM said.
 pub(crate) fn load(jar: &Path, pom: &Pom) -> Result<(), String> {
+    run(jar, pom, FIRST)
+}
+
+/// Lets two devices of the jar with a server sync in a JVM.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn serve(jar: &Path, pom: &Pom) -> Result<(), String> {
+    run(jar, pom, SERVED)
+}
+
+fn run(jar: &Path, pom: &Pom, program: &str) -> Result<(), String> {
     let home = std::env::var_os("HOME").map(PathBuf::from).ok_or("there is no HOME")?;
     let repository = home.join(".m2/repository");
     let mut path = jar.as_os_str().to_owned();
     for needed in &pom.dependencies {
-        let jar = repository.join(needed.path());
-        // Of some, Maven takes another one that they refer to; the first call needs none of those.
-        if jar.is_file() {
+        // Some refer to another one, with what a JVM needs of them.
+        let for_jvm = Dependency { artifact: format!("{}-jvm", needed.artifact), ..needed.clone() };
+        for jar in [needed, &for_jvm].map(|library| repository.join(library.path())).iter().filter(|jar| jar.is_file())
+        {
             path.push(":");
             path.push(jar);
         }
     }
     let source = jar.with_file_name("First.java");
-    std::fs::write(&source, FIRST).map_err(|error| format!("{}: {error}", source.display()))?;
+    std::fs::write(&source, program).map_err(|error| format!("{}: {error}", source.display()))?;
     let output = Command::new("java").arg("-cp").arg(path).arg(&source).output();
     let output = output.map_err(|error| format!("java: {error}"))?;
     if output.stdout == b"loaded\n" {
@@ -101,25 +129,27 @@ pub(crate) fn load(jar: &Path, pom: &Pom) -> Result<(), String> {
 pub(crate) fn check(jar: &[u8]) -> Vec<Breach> {
     let mut breaches = zip::check(jar);
     let mut files = zip::unpack(jar).unwrap_or_default();
+    let serves = files.contains_key(SERVER);
     let mut found = 0;
     for computer in &COMPUTERS {
         if let Some(library) = files.remove(&format!("{}/{}", computer.folder, computer.file)) {
             found += 1;
-            breaches
-                .extend(library_breaches(&library, computer).into_iter().map(|breach| breach.inside(computer.folder)));
+            breaches.extend(
+                library_breaches(&library, computer, serves).into_iter().map(|breach| breach.inside(computer.folder)),
+            );
         }
     }
     if found == 0 {
         breaches.push(Breach::new("a library where JNA looks for it", "there is none"));
     }
-    breaches.extend(aar::class_breaches(&files));
+    breaches.extend(aar::class_breaches(&files).into_iter().filter(|breach| !serves || breach.rule != aar::NO_HOOKS));
     let needs_android = |(_, class): &(&String, &Vec<u8>)| OF_ANDROID.iter().any(|name| holds(class, name));
     let foreign = files.iter().filter(needs_android);
     breaches.extend(foreign.map(|(path, _)| Breach::new("nothing that only Android has", path)));
     breaches
 }
 
-fn library_breaches(library: &[u8], computer: &Computer) -> Vec<Breach> {
+fn library_breaches(library: &[u8], computer: &Computer, serves: bool) -> Vec<Breach> {
     let mut breaches = Vec::new();
     match object::File::parse(library) {
         Ok(file) => {
@@ -138,8 +168,8 @@ fn library_breaches(library: &[u8], computer: &Computer) -> Vec<Breach> {
         }
         Err(error) => breaches.push(Breach::new("the library fits its folder", error)),
     }
-    if holds(library, aar::HOOK) {
-        breaches.push(Breach::new(aar::NO_HOOKS, computer.file));
+    if holds(library, aar::HOOK) != serves {
+        breaches.push(Breach::new(if serves { SERVES } else { aar::NO_HOOKS }, computer.file));
     }
     breaches
 }
@@ -193,7 +223,15 @@ mod tests {
         assert_eq!(put(PLACE, library(Abi::X86_64, "ffi_another")), ["the library has what the classes call"]);
         let mut hooked = good()[PLACE].clone();
         hooked.extend(aar::HOOK);
-        assert_eq!(put(PLACE, hooked), [aar::NO_HOOKS]);
+        assert_eq!(put(PLACE, hooked.clone()), [aar::NO_HOOKS]);
+        let serving = |library: Option<Vec<u8>>| {
+            broken(|files| {
+                files.insert(SERVER.to_owned(), [b"\xca\xfe\xba\xbe".as_slice(), aar::HOOK].concat());
+                files.extend(library.map(|library| (PLACE.to_owned(), library)));
+            })
+        };
+        assert_eq!(serving(None), [SERVES]);
+        assert!(serving(Some(hooked)).is_empty(), "the jar with a server is for tests alone");
         let class = |content: &[u8]| [b"\xca\xfe\xba\xbe".as_slice(), content].concat();
         assert_eq!(put("dev/turnstone/Worker.class", class(b"Landroid/os/Build;")), ["nothing that only Android has"]);
         assert_eq!(put("dev/turnstone/SyncTest.class", class(b"")), ["no tests"]);

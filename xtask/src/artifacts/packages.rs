@@ -26,9 +26,9 @@ const ANDROID: &str = "bindings/kotlin/android";
 /// The folders of compiled classes, under `kotlin-build`; one that a checkout does not have yet is left out.
 const MODULES: [&str; 3] = ["generated", "turnstone", "host"];
 const ANDROID_MODULE: &str = "android";
+const TESTING_MODULE: &str = "testing";
 /// In the name of a file: nobody is to ship it.
 const STAND_IN: &str = "turnstone-STAND-IN-not-for-apps.aar";
-const WITH_HOOKS: &str = "turnstone-jvm-WITH-HOOKS-not-for-apps.jar";
 
 /// In the gate: the Rust of the library compiles for Android, a static library for iOS is what it must be, and SwiftPM reads
 /// the package that apps will use.
@@ -62,12 +62,12 @@ fn swift_package_check(root: &Path, generated: Vec<u8>) -> Result<(), String> {
     swift_package::write(root, &files, &Places::new(root).built.join("swift-package-CHECK"))
 }
 
-/// Assembles an AAR of everything but the library, and verifies it: only the stand-in may be found wanting. Then the jar for
-/// the tests of apps, with the library of the suites, which must load from it.
+/// Assembles an AAR of everything but the library, and verifies it: only the stand-in may be found wanting. Then the jar with
+/// a server for the tests of apps, of the classes and the library of the suites, in which two devices must sync.
 pub(crate) fn aar_check(root: &Path) -> Tally {
     const AAR: &str = "artifacts::AAR of real classes, manifest and rules";
     const POM: &str = "artifacts::POMs name what Gradle builds with";
-    const JAR: &str = "artifacts::jar for tests of apps loads its library";
+    const JAR: &str = "artifacts::jar for tests of apps has a server and two devices that sync";
     let mut tally = Tally::default();
     count(&mut tally, POM, poms(root).map(drop));
     let places = Places::new(root);
@@ -85,14 +85,13 @@ pub(crate) fn aar_check(root: &Path) -> Tally {
 
 fn jar_of_suites(root: &Path, places: &Places) -> Result<(), String> {
     let library = slices::read(&places.cargo.join(desktop::library_here()?))?;
-    let jar = desktop::assemble(classes_for_computers(&places.built.join("kotlin-build")), library)?;
-    // Classes and library of the suites have hooks that those for apps have not.
-    let breaches = desktop::check(&jar).into_iter().filter(|breach| breach.rule != aar::NO_HOOKS);
-    slices::told(&breaches.collect::<Vec<_>>())?;
-    let to = places.built.join(WITH_HOOKS);
+    let jar = desktop::assemble(classes_for_tests(&places.built.join("kotlin-build")), library)?;
+    slices::told(&desktop::check(&jar))?;
+    let pom = poms(root)?.1.testing();
+    let to = places.built.join(pom.file(pom.packaging));
     std::fs::write(&to, &jar).map_err(|error| format!("{}: {error}", to.display()))?;
-    let (_, pom) = poms(root)?;
     desktop::load(&to, &pom)?;
+    desktop::serve(&to, &pom)?;
     println!("{} has {} bytes, with the library of the test suites", to.display(), jar.len());
     Ok(())
 }
@@ -106,7 +105,7 @@ pub(crate) fn poms(root: &Path) -> Result<(Pom, Pom), String> {
     let build = text(&format!("{ANDROID}/build.gradle.kts"))?;
     let android = Pom::android(&build, &text(crate::android::CATALOGUE)?, env!("CARGO_PKG_VERSION"))?;
     let jvm = android.jvm();
-    for pom in [&android, &jvm] {
+    for pom in [&android, &jvm, &jvm.testing()] {
         slices::told(&pom.check(&pom.write()))?;
     }
     Ok((android, jvm))
@@ -155,6 +154,13 @@ pub(crate) fn classes(built: &Path) -> Tree {
 /// Those of them that a computer can run.
 pub(crate) fn classes_for_computers(built: &Path) -> Tree {
     MODULES.iter().flat_map(|module| compiled_classes(built, module)).collect()
+}
+
+/// Those, and the server for tests.
+pub(crate) fn classes_for_tests(built: &Path) -> Tree {
+    let mut classes = classes_for_computers(built);
+    classes.extend(compiled_classes(built, TESTING_MODULE));
+    classes
 }
 
 fn compiled_classes(built: &Path, module: &str) -> impl Iterator<Item = (String, Vec<u8>)> + use<> {

@@ -14,7 +14,7 @@ const KIND: &str = "POM: of the kind that fits";
 /// A library and what it needs.
 #[derive(Debug, Clone)]
 pub(crate) struct Pom {
-    /// `turnstone-android`, `turnstone-jvm`.
+    /// `turnstone-android`, `turnstone-jvm`, `turnstone-jvm-testing`.
     pub(crate) artifact: &'static str,
     /// `aar` or `jar`.
     pub(crate) packaging: &'static str,
@@ -94,6 +94,11 @@ impl Pom {
         });
         let (artifact, packaging) = ("turnstone-jvm", "jar");
         Self { artifact, packaging, version: self.version.clone(), dependencies: dependencies.collect() }
+    }
+
+    /// The same with a server inside, for tests of apps that want one.
+    pub(crate) fn testing(&self) -> Self {
+        Self { artifact: "turnstone-jvm-testing", ..self.clone() }
     }
 
     /// The name of the file that it stands beside.
@@ -220,6 +225,9 @@ mod tests {
         assert_eq!(jvm.check(&text), []);
         assert!(text.contains("<packaging>jar</packaging>") && text.contains("coroutines-core"), "{text}");
         assert!(!text.contains("androidx") && !text.contains("aar") && !text.contains("android"), "{text}");
+        let testing = jvm.testing();
+        assert_eq!(testing.dependencies, jvm.dependencies);
+        assert_eq!(rules(&testing.check(&text)), [NAMES], "the one is not the other");
     }
 
     #[test]

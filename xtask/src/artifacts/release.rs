@@ -1,6 +1,6 @@
 //! Building what apps get. Each needs the tools of a phone's maker, and says in a sentence which are missing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::aar;
@@ -10,6 +10,7 @@ use super::packages;
 use super::pom::Pom;
 use super::slices;
 use super::xcframework::SLICES;
+use super::zip::Tree;
 use crate::bindings::Places;
 use crate::build;
 use crate::launch;
@@ -94,7 +95,7 @@ pub(crate) fn build_aar(root: &Path) -> Result<(), String> {
     publish(&built, &pom, &aar)
 }
 
-/// Builds the jar for the tests of apps: the library for this machine, Kotlin from what it says of itself, verified and loaded.
+/// Builds the two jars for the tests of apps, one of them with a server: verified, loaded and tried.
 ///
 /// # Errors
 /// A sentence, or the broken rules.
@@ -102,25 +103,39 @@ pub(crate) fn build_jar(root: &Path) -> Result<(), String> {
     if !has("mvn") {
         return Err("make jar needs Maven (`apt-get install maven` or `brew install maven`)".to_owned());
     }
+    let (_, pom) = packages::poms(root)?;
+    let jar = jar(root, &pom, &[], "turnstone,host", packages::classes_for_computers)?;
+    desktop::load(&jar, &pom)?;
+    let pom = pom.testing();
+    let jar = self::jar(root, &pom, &["--features", "testing"], "turnstone,host,testing", packages::classes_for_tests)?;
+    desktop::serve(&jar, &pom)
+}
+
+/// One of them: the library for this machine, Kotlin from what it says of itself, one file of both.
+fn jar(
+    root: &Path,
+    pom: &Pom,
+    features: &[&str],
+    modules: &str,
+    classes: fn(&Path) -> Tree,
+) -> Result<PathBuf, String> {
     let places = Places::new(root);
-    let built = places.built.with_file_name("jvm");
+    let built = places.built.with_file_name(pom.artifact);
     let mut cargo = build::cargo(root);
-    cargo.args(["build", "--locked", "--package", "turnstone-ffi", "--profile", "ship"]);
+    cargo.args(["build", "--locked", "--package", "turnstone-ffi", "--profile", "ship"]).args(features);
     // Stripped below: what the library says of itself must be read first.
     step(cargo.env("CARGO_PROFILE_SHIP_STRIP", "none"), "cargo build")?;
     let library = places.cargo.with_file_name("ship").join(desktop::library_here()?);
-    compile_kotlin(root, &library, &built, "turnstone,host")?;
+    compile_kotlin(root, &library, &built, modules)?;
 
     let stripped = built.join(desktop::library_here()?);
     std::fs::copy(&library, &stripped).map_err(|error| format!("{}: {error}", library.display()))?;
     // `-x` keeps what is exported, on Linux and on macOS.
     step(Command::new("strip").arg("-x").arg(&stripped), "strip")?;
-    let classes = packages::classes_for_computers(&built.join("kotlin-build"));
-    let jar = desktop::assemble(classes, slices::read(&stripped)?)?;
+    let jar = desktop::assemble(classes(&built.join("kotlin-build")), slices::read(&stripped)?)?;
     slices::told(&desktop::check(&jar))?;
-    let (_, pom) = packages::poms(root)?;
-    publish(&built, &pom, &jar)?;
-    desktop::load(&built.join(pom.file(pom.packaging)), &pom)
+    publish(&built, pom, &jar)?;
+    Ok(built.join(pom.file(pom.packaging)))
 }
 
 /// Writes the code over a library and compiles these modules of it.
@@ -143,7 +158,7 @@ fn publish(folder: &Path, pom: &Pom, library: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-fn strip_of_ndk(ndk: &Path) -> Result<std::path::PathBuf, String> {
+fn strip_of_ndk(ndk: &Path) -> Result<PathBuf, String> {
     let hosts = std::fs::read_dir(ndk.join("toolchains/llvm/prebuilt"))
         .map_err(|error| format!("ANDROID_NDK_HOME: {error}"))?;
     let mut strips = hosts.flatten().map(|host| host.path().join("bin/llvm-strip"));
