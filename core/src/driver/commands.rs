@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use turnstone_engine::sync::{BatchId, Command, Event, Failure, Flight, Outcome as RunOutcome, ResetCause, Trouble};
+use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::wire::{PullPart, PullRequest};
 use turnstone_protocol::{Code, Incarnation};
 
@@ -49,7 +50,7 @@ impl Loop {
                 Ok(random) => {
                     let incarnation = Incarnation::from_random(random);
                     let why = reset_why(cause, self.epoch, incarnation);
-                    if matches!(why, ResetWhy::History { .. }) {
+                    if matches!(why, ResetWhy::History { .. }) && !plant::on(Bug::StableOfThePast) {
                         // What was stable in another history says nothing about this one.
                         (self.stable, self.stable_done) = (0, 0);
                     }

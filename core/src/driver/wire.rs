@@ -180,6 +180,10 @@ fn refusal(response: &Response) -> Failure {
         return Failure::NotTurnstone;
     }
     let problem: Option<Problem> = expand(response).ok().and_then(|body| serde_json::from_slice(&body).ok());
+    if problem.is_none() && has_type(response, "application/problem+json") && !own_words && response.status < 502 {
+        // The server's word, and the end of it was lost: its status alone would be taken for a refusal of what was sent.
+        return Failure::Broken;
+    }
     let retry_after_ms = retry_after::read(response).or(problem.as_ref().and_then(|problem| problem.retry_after_ms));
     Failure::Status {
         status: response.status,
@@ -210,6 +214,21 @@ mod tests {
     fn response(status: u16, kind: &str, body: &str) -> Response {
         let headers = vec![("content-type".to_owned(), kind.to_owned())];
         Response { status, headers, body: Bytes::copy_from_slice(body.as_bytes()) }
+    }
+
+    /// I-17: a refusal whose end was lost says nothing about what was sent; a bare status does.
+    #[test]
+    fn a_refusal_that_was_cut_is_a_lost_answer() {
+        let whole =
+            r#"{"type":"t","title":"A seq is missing.","status":409,"code":"seq_gap","class":"reset","expected":1}"#;
+        for keep in [0, 1, whole.len() - 1] {
+            let cut = response(409, "application/problem+json", whole.get(..keep).unwrap());
+            assert!(matches!(refusal(&cut), Failure::Broken), "{keep} bytes");
+        }
+        let told = response(409, "application/problem+json", whole);
+        assert!(matches!(refusal(&told), Failure::Status { code: Some(Code::SeqGap), expected: Some(1), .. }));
+        let bare = Response { status: 400, headers: Vec::new(), body: Bytes::new() };
+        assert!(matches!(refusal(&bare), Failure::Status { status: 400, code: None, .. }));
     }
 
     const PAGE: &str = r#"{"epoch":"00000000000000000000000000000001","commits":[],"cursor":"c","at":0,"more":false,

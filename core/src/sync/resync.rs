@@ -7,6 +7,7 @@
 //! the set difference.
 
 use rusqlite::{OptionalExtension, params};
+use turnstone_engine::apply::FoldOp;
 use turnstone_engine::oplog::{GroupState, Moment};
 use turnstone_protocol::Gid;
 use turnstone_protocol::plant::{self, Bug};
@@ -75,6 +76,9 @@ pub(super) fn publish(sys: &mut SystemTx<'_>, page: &PullAnswer, now: Moment) ->
     let from_start = position::resyncing(sys)?;
     let mut rows = Rows::default();
     let settled = settle_groups(sys, page, now, &mut rows)?;
+    if from_start && !plant::on(Bug::ForgottenHidden) {
+        show_forgotten(sys, page, &mut rows)?;
+    }
     let conn = sys.conn();
     if from_start {
         conn.execute("DELETE FROM _ts_unknown", [])?;
@@ -152,6 +156,29 @@ fn settle_groups(
     }
     sys.set_meta(Key::Acked, Some(acked.cast_signed()))?;
     Ok((settled, applied))
+}
+
+/// Own groups that were applied once and that the feed does not contain go back over the base that comes: the server
+/// forgot them, they are pending again, and what is pending shows (I-08, I-40).
+fn show_forgotten(sys: &mut SystemTx<'_>, page: &PullAnswer, rows: &mut Rows) -> Result<(), Error> {
+    for head in log::kept(sys, &[GroupState::Unheard, GroupState::Gone])? {
+        let to = match (head.state, head.commit) {
+            (GroupState::Unheard, _) if head.seq.is_some_and(|seq| seq > page.acked) => GroupState::Sent,
+            // It was given back while the feed was read.
+            (GroupState::Gone, Some(commit)) if commit > page.at => GroupState::Decided,
+            _ => continue,
+        };
+        if named(sys, head.gid)?.is_some() {
+            continue;
+        }
+        for op in log::ops(sys, &head)? {
+            let table = known(sys.schema(), &op.body.table)?;
+            let forgotten = FoldOp { number: op.op, group: op.grp, op: op.body };
+            rows.load(sys, table, &forgotten.op.id.clone())?.row.restore(forgotten);
+        }
+        log::move_to(sys, &head, to, None)?;
+    }
+    Ok(())
 }
 
 /// The commit the feed shows of a group, and whether it came without rows (`as_sent`).

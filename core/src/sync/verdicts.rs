@@ -74,7 +74,7 @@ pub(crate) fn apply_verdicts(
 fn applied<'s>(run: &Run, by_seq: &HashMap<u64, &'s Sent>) -> Vec<(&'s Sent, Cow<'static, Verdict>)> {
     let word = |at: u64| {
         let (seq, commit) = (run.seq.checked_add(at)?, run.commit.checked_add(at)?);
-        let sent = by_seq.get(&seq).filter(|sent| !sent.void)?;
+        let sent = by_seq.get(&seq)?;
         Some((*sent, Cow::Owned(Verdict::applied(sent.gid, seq, commit))))
     };
     (0..run.count.min(by_seq.len() as u64)).filter_map(word).collect()

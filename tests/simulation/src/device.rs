@@ -123,6 +123,16 @@ pub enum Expected {
     Gone,
 }
 
+impl Expected {
+    /// Whether a field that shows this is as expected; none: the row does not show.
+    pub fn is(self, shown: Option<Option<i64>>) -> bool {
+        match self {
+            Self::Value(value) => shown == Some(Some(value)),
+            Self::Gone => shown.is_none(),
+        }
+    }
+}
+
 /// One device.
 pub struct Device {
     /// How it is set up.

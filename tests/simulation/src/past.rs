@@ -58,6 +58,8 @@ pub struct Past {
     copies: Vec<Copy>,
     /// Of each history that has ended: how much of it the present one begins with.
     shared: Vec<u64>,
+    /// How many histories there were when one last began without a new epoch.
+    untold: usize,
     /// What was decided in a history that has ended and not in the one that began then.
     undone: BTreeSet<Gid>,
     /// The writes that nobody had to keep when a backup without them was put back.
@@ -97,6 +99,16 @@ impl Past {
         }
         let gone = ended.iter().filter(|commit| commit.n > head && commit.n <= stable);
         self.lost.extend(gone.filter_map(|commit| find(commit.gid)));
+    }
+
+    /// The history that began has the epoch of the one before.
+    pub fn hide(&mut self) {
+        self.untold = self.shared.len();
+    }
+
+    /// Whether a device that stands in a history may be answered by another one under the same epoch.
+    pub fn is_hidden_from(&self, history: usize) -> bool {
+        history < self.untold
     }
 
     /// The server does not know any more what it had decided of these.

@@ -1,5 +1,6 @@
 //! What is held back keeps its place: newer edits show over it, and stay newer when it goes on.
 
+use turnstone_protocol::wire::Run;
 use turnstone_protocol::{Code, Epoch, Incarnation};
 
 use super::*;
@@ -174,4 +175,25 @@ fn what_was_held_back_and_arrives_late_at_a_restored_server_counts_once() {
     assert_eq!(devices[1].int("notes", "n", "views"), 7);
     assert_eq!((one.int("notes", "n", "views"), one.counts().pending_groups), (7, 0));
     assert_eq!(one.letters(), []);
+}
+
+/// I-10, I-16: the answer to a void may be a run, which says that the group was applied after all.
+#[test]
+fn a_run_tells_that_what_was_given_up_was_applied() {
+    let (_dir, mut server, devices) = world(&["one", "two"]);
+    let one = &devices[0];
+    one.write(|tx| tx.insert_with_id("notes", "n", [("title", "A")]));
+    let packet = one.pack().unwrap();
+    server.push(&packet.request).unwrap(); // applied, not heard
+    assert!(one.quarantine(packet.sent[0].gid));
+    assert_eq!(one.letters().len(), 1);
+
+    let void = one.pack().unwrap();
+    let mut answer = server.push(&void.request).unwrap();
+    let said = answer.verdicts.remove(0);
+    answer.applied = vec![Run { seq: said.seq, commit: said.commit.unwrap(), count: 1 }];
+    one.hear(&answer, &void);
+    assert_eq!((one.letters(), one.counts().voids), (vec![], 0));
+    settle(&mut server, &devices);
+    assert_eq!(one.text("notes", "n", "title").as_deref(), Some("A"));
 }

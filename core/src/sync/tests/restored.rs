@@ -80,3 +80,41 @@ fn what_waits_for_a_group_that_a_restored_server_refuses_is_decided_by_itself() 
     settle(&mut server, &devices);
     assert_eq!(server.value("notes", "n", "title"), text("A"));
 }
+
+/// I-08, I-40: what the server forgot goes on showing over what it tells now, also before it is given back, and counts once.
+#[test]
+fn what_the_server_forgot_shows_before_and_after_it_is_given_back() {
+    for heard_first in [false, true] {
+        let (_dir, mut server, devices) = world(&["one", "two"]);
+        let [one, two] = devices.as_slice() else { panic!() };
+        shared(&mut server, &devices, "notes", "n");
+        let backup = server.clone();
+        count(one, "n", 5);
+        set(one, "notes", "n", "title", "B");
+        one.write(|tx| tx.insert_with_id("notes", "m", [("title", "new")]));
+        one.sync(&mut server);
+        two.sync(&mut server);
+
+        let mut server = backup;
+        server.epoch = Epoch::from_random(2);
+        begin_again(one, &server, 11);
+        let asked = one.ask();
+        let page = server.pull(&asked).unwrap();
+        if heard_first {
+            one.push(&mut server); // given back while the feed is read
+        }
+        assert_eq!(one.apply(&page, &asked).outcome, PageOutcome::Applied);
+        one.check(&server);
+        let shows = || {
+            assert_eq!((one.int("notes", "n", "views"), one.text("notes", "n", "title").as_deref()), (5, Some("B")));
+            assert_eq!(one.text("notes", "m", "title").as_deref(), Some("new"));
+        };
+        shows();
+        one.sync(&mut server);
+        shows();
+        begin_again(two, &server, 12);
+        settle(&mut server, &devices);
+        shows();
+        assert_eq!((two.int("notes", "n", "views"), one.letters().len()), (5, 0), "heard first: {heard_first}");
+    }
+}

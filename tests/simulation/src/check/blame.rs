@@ -14,8 +14,8 @@ pub(super) fn blame(world: &mut World) {
                     world.saw("poison group set aside");
                 }
                 Code::Malformed | Code::TooLarge | Code::Internal => {
-                    let gid = letter.gid;
-                    world.wrong("I-60", format!("device {at} gave up {gid}, and nothing is wrong with it"));
+                    let (gid, code) = (letter.gid, letter.code);
+                    world.wrong("I-60", format!("device {at} gave up {gid} ({code:?}), and nothing is wrong with it"));
                 }
                 _ => {}
             }

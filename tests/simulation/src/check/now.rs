@@ -36,6 +36,7 @@ pub fn continuous(world: &mut World, at: usize) {
         if !world.may_turn(at, position) {
             world.wrong("I-22", format!("device {at}: the position went back from {before} to {position}"));
         }
+        keep_what_shows(world, at);
         world.devices[at].position = position;
     }
     let stands_here = world.stands_here(at, position);
@@ -145,17 +146,15 @@ fn expected(world: &mut World, at: usize, position: u64) {
             continue;
         };
         let shown = row.as_ref().map(|row| row.int(field));
-        let holds = match what {
-            Expected::Value(value) => shown == Some(Some(value)),
-            Expected::Gone => shown.is_none(),
-        };
-        if holds {
+        if what.is(shown) {
             left.insert((table, id, field), (what, gid));
+        } else if world.past.is_hidden_from(world.devices[at].stands.history) {
+            // A push was answered before anything could tell the device that this is another history.
         } else if shown.is_none() && what != Expected::Gone {
             if !again::is_excused_of(world, gid) && !may_be_gone(world, at, (table, &id), position) {
                 world.wrong("I-08", format!("device {at}: {table} {id} is gone, {field} should show {what:?}"));
             }
-        } else if !is_settled(world, at, gid, position) {
+        } else if !is_settled(world, at, gid, position) && !may_be_overwritten(world, at, gid) {
             let shown = format!("{shown:?}");
             world.wrong("I-08", format!("device {at}: {table} {id} {field} shows {shown}, pending is {what:?}"));
         }
@@ -163,10 +162,28 @@ fn expected(world: &mut World, at: usize, position: u64) {
     world.devices[at].expected = left;
 }
 
+/// A device begins again: what had arrived by its old position and was overwritten need not show again; what shows goes
+/// on showing.
+fn keep_what_shows(world: &mut World, at: usize) {
+    let mut all = std::mem::take(&mut world.devices[at].expected);
+    all.retain(|(table, id, field), (what, _)| {
+        let row = world.devices[at].with(|store| store.get(table, id));
+        row.is_some_and(|row| row.is_ok_and(|row| what.is(row.map(|row| row.int(field)))))
+    });
+    world.devices[at].expected = all;
+}
+
 /// Whether the server's word on a group has arrived, or another one counts in its place.
 fn is_settled(world: &World, at: usize, gid: Gid, position: u64) -> bool {
     let arrived = |gid| world.server.decided_at(gid).is_some_and(|commit| commit <= position);
-    arrived(gid) || world.past.was_undone(gid) || dead(world, at).contains(&gid) || again::is_excused_of(world, gid)
+    arrived(gid) || dead(world, at).contains(&gid) || again::is_excused_of(world, gid)
+}
+
+/// Whether a group that the server forgot need not show: its device may have forgotten it too, or still knows the
+/// history in which it was overwritten.
+fn may_be_overwritten(world: &World, at: usize, gid: Gid) -> bool {
+    let is_lost = world.model.find(gid).is_some_and(|write| world.past.is_lost(write));
+    world.past.was_undone(gid) && (is_lost || world.devices[at].stands.history != world.past.present())
 }
 
 /// Whether a row that a device wrote in may have vanished from it: somebody's delete of it has arrived, or something

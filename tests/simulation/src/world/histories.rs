@@ -49,6 +49,9 @@ impl World {
         self.server.put_back(&image, neighbours, told);
         let find = |gid| self.model.find(gid);
         self.past.turn(head, stable, &ended.commits, find);
+        if !told {
+            self.past.hide();
+        }
         let kept: BTreeSet<Gid> = self.server.decided().unwrap_or_default();
         self.past.undo(decided.into_iter().filter(|gid| !kept.contains(gid)));
         self.clock_at.retain(|n, _| *n <= head);
