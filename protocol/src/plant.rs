@@ -77,10 +77,7 @@ bugs! {
     PoisonLeavesHole: "a group that is set aside does not use up its seq",
     RetryAsItWas: "a dead letter is sent again on the base it was refused on",
     ForgottenNotResent: "what a restored server forgot is not sent again",
-    ForgottenHidden: "what a restored server forgot does not show until it is given back",
-    StableOfThePast: "what was stable in a history that has ended is forgotten in the next one",
     EpochReused: "a server that was given a new epoch goes on under its old one",
-    ChainNotCompared: "a cursor is good in any history that is long enough",
     RetryLeavesRest: "a dead letter is sent again without what was held back for it",
 }
 

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::sync::Arc;
 
 use turnstone_engine::sync::{BatchId, Command, Event, Failure, Flight, Outcome as RunOutcome, ResetCause, Trouble};
-use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::wire::{PullPart, PullRequest};
 use turnstone_protocol::{Code, Incarnation};
 
@@ -50,7 +49,7 @@ impl Loop {
                 Ok(random) => {
                     let incarnation = Incarnation::from_random(random);
                     let why = reset_why(cause, self.epoch, incarnation);
-                    if matches!(why, ResetWhy::History { .. }) && !plant::on(Bug::StableOfThePast) {
+                    if matches!(why, ResetWhy::History { .. }) {
                         // What was stable in another history says nothing about this one.
                         (self.stable, self.stable_done) = (0, 0);
                     }

@@ -76,7 +76,7 @@ pub(super) fn publish(sys: &mut SystemTx<'_>, page: &PullAnswer, now: Moment) ->
     let from_start = position::resyncing(sys)?;
     let mut rows = Rows::default();
     let settled = settle_groups(sys, page, now, &mut rows)?;
-    if from_start && !plant::on(Bug::ForgottenHidden) {
+    if from_start {
         show_forgotten(sys, page, &mut rows)?;
     }
     let conn = sys.conn();

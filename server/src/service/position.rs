@@ -1,7 +1,6 @@
 //! Where a device may stand, and up to where history is stable.
 
 use turnstone_protocol::hash::CHAIN_START;
-use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::{Code, Problem};
 
 use super::open::Rules;
@@ -34,7 +33,7 @@ pub(super) fn check_cursor<V: View + ?Sized>(
         view.commit(tenant, known)?.map(|commit| commit.chain)
     };
     // A position this history does not have: the server was restored from a backup (I-40).
-    if chain.is_none_or(|chain| Cursor::quarter(&chain) != cursor.chain && !plant::on(Bug::ChainNotCompared)) {
+    if chain.is_none_or(|chain| Cursor::quarter(&chain) != cursor.chain) {
         let title = "The cursor is ahead of the server's history: it was restored from a backup.";
         return Ok(Err(Problem::new(Code::EpochSuspect, title)));
     }

@@ -22,7 +22,6 @@ pub const IN_THE_GATE: &[&str] = &[
     "group blocked",
     "group in parts",
     "op lost to a delete",
-    "device began again with another history",
     "server killed in a request",
     "server lost power in a request",
     "server restored from a backup",
@@ -32,6 +31,15 @@ pub const IN_THE_GATE: &[&str] = &[
     "write held back",
     "write held back at the end",
     "write passed before its verdict was heard",
+];
+
+/// What must happen in the worlds of the gate in which the server is put back.
+pub const WITH_HISTORIES: &[&str] = &[
+    "a device was told that the server forgot",
+    "device began again with another history",
+    "server restored again",
+    "server restored from a backup",
+    "server restored, and nobody told",
 ];
 
 /// What a long search must have seen at least once.

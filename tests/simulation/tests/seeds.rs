@@ -36,6 +36,14 @@ fn worlds_of_every_weather_keep_their_promises() {
     assert!(missing.is_empty(), "never happened: {missing:?}; what did: {counted:#?}");
 }
 
+/// I-40, I-62: a server that is put back, told of it or not, and again, gets back what devices still have to keep.
+#[test]
+fn a_server_that_is_put_back_gets_back_what_it_forgot() {
+    let counted = hold((1..).filter(|seed| swarm::Swarm::draw(*seed).has("server_restore")).take(20), 300);
+    let missing = counters::missing(counters::WITH_HISTORIES, &counted);
+    assert!(missing.is_empty(), "never happened: {missing:?}; what did: {counted:#?}");
+}
+
 /// A seed gives the same run twice: same packets, same bytes on every disk, same end.
 #[test]
 fn a_seed_is_a_run() {
