@@ -46,6 +46,12 @@ pub enum Action {
     },
     /// A device dies at a storage step of what it does next, with power loss or without.
     CrashDeviceAt { device: u8, step: u8, power: bool },
+    /// A device dies at a storage step of what it does with an answer under way, with power loss or without.
+    CrashInAnswer { packet: u16, step: u8, power: bool },
+    /// A device's files are put back while a push of its later life is under way, which arrives after its greeting.
+    RestoreInPush { device: u8, value: i64 },
+    /// The verdicts of a push are lost on their way back, which the device finds out by waiting, and it hears of news.
+    LoseVerdicts { packet: u16 },
     /// The server's process dies and starts again.
     CrashServer,
     /// The server dies at a storage step of the next request.
@@ -160,6 +166,9 @@ fn fault(rng: &mut fastrand::Rng, swarm: &Swarm, device: u8) -> Option<Action> {
         (swarm.captive, Action::Captive { packet }),
         (swarm.crash_device, Action::CrashDevice { device, power: rng.bool() }),
         (swarm.crash_device_at, Action::CrashDeviceAt { device, step: rng.u8(..), power: rng.bool() }),
+        (swarm.crash_in_answer, Action::CrashInAnswer { packet, step: rng.u8(..), power: rng.bool() }),
+        (swarm.restore_in_push, restore_in_push(rng, device)),
+        (swarm.lose_verdicts, Action::LoseVerdicts { packet }),
         (swarm.crash_server, Action::CrashServer),
         (swarm.crash_server_at, Action::CrashServerAt { step: rng.u8(..), power: rng.bool() }),
         (swarm.clock, Action::Clock { device, ms: clock_jump(rng) }),
@@ -203,6 +212,10 @@ fn background(rng: &mut fastrand::Rng, device: u8) -> Action {
     } else {
         Action::Background { device, ms: rng.u32(..30_000), bytes }
     }
+}
+
+fn restore_in_push(rng: &mut fastrand::Rng, device: u8) -> Action {
+    if rng.bool() { Action::Backup { device } } else { Action::RestoreInPush { device, value: rng.i64(10..1_000_000) } }
 }
 
 fn server_disk(rng: &mut fastrand::Rng) -> Action {

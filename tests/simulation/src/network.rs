@@ -65,6 +65,16 @@ impl Packet {
             Self::Up { device, .. } | Self::Down { device, .. } => *device,
         }
     }
+
+    /// Whether it brings what a device wrote.
+    pub fn is_push(&self) -> bool {
+        matches!(self, Self::Up { request, .. } if request.path.starts_with("/sync/v1/push"))
+    }
+
+    /// Whether it brings what became of that.
+    pub fn holds_verdicts(&self) -> bool {
+        matches!(self, Self::Down { response, .. } if response.body.windows(10).any(|part| part == b"\"verdicts\""))
+    }
 }
 
 /// Everything under way.

@@ -24,6 +24,15 @@ pub struct Swarm {
     pub crash_device: u16,
     /// Devices killed inside a storage step.
     pub crash_device_at: u16,
+    /// Devices killed while they take an answer.
+    #[serde(default)]
+    pub crash_in_answer: u16,
+    /// Files put back while a push of what came after them is under way.
+    #[serde(default)]
+    pub restore_in_push: u16,
+    /// Verdicts lost.
+    #[serde(default)]
+    pub lose_verdicts: u16,
     /// Server processes killed between requests.
     pub crash_server: u16,
     /// Servers killed inside a storage step.
@@ -128,6 +137,9 @@ impl Swarm {
             captive: rate(15),
             crash_device: rate(20),
             crash_device_at: rate(50),
+            crash_in_answer: 0,
+            restore_in_push: 0,
+            lose_verdicts: 0,
             crash_server: rate(15),
             crash_server_at: rate(15),
             clock: rate(20),
@@ -194,6 +206,12 @@ impl Swarm {
         swarm.clock_rate = rate(15);
         swarm.poison_stays = rng.u8(..3) == 0;
         swarm.server_restore = if rng.u8(..8) == 0 { rng.u16(5..=40) } else { 0 };
+        // Dice of their own: with or without them, a seed has the same weather in everything else.
+        let mut rng = fastrand::Rng::with_seed(seed ^ 0x5eed_5a3a_0000_0004);
+        let mut rate = |most: u16| if rng.bool() { rng.u16(1..=most) } else { 0 };
+        swarm.crash_in_answer = rate(15);
+        swarm.restore_in_push = rate(20);
+        swarm.lose_verdicts = rate(30);
         swarm
     }
 
@@ -214,6 +232,9 @@ impl Swarm {
             captive: 0,
             crash_device: 0,
             crash_device_at: 0,
+            crash_in_answer: 0,
+            restore_in_push: 0,
+            lose_verdicts: 0,
             crash_server: 0,
             crash_server_at: 0,
             clock: 0,

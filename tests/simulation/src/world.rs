@@ -4,6 +4,7 @@ mod changes;
 mod faults;
 mod histories;
 mod letters;
+mod moments;
 mod overheard;
 mod packets;
 mod poison;
@@ -283,6 +284,9 @@ impl World {
                 self.meddle(action, *packet);
             }
             Action::Truncate { packet, .. } => self.meddle(action, *packet),
+            Action::CrashInAnswer { .. } | Action::RestoreInPush { .. } | Action::LoseVerdicts { .. } => {
+                self.at_a_moment(action);
+            }
             _ => self.fault(action),
         }
         self.note(self.net.len() as u64);

@@ -111,7 +111,7 @@ impl World {
     }
 
     /// Writes the pair. False: it is not known to be saved.
-    fn pair_saved(&mut self, at: usize, value: i64) -> bool {
+    pub(super) fn pair_saved(&mut self, at: usize, value: i64) -> bool {
         self.writes += 1;
         let (work, position) = (Work::Pair { value }, self.devices[at].position);
         let attempt = Attempt::new(format!("w{}", self.writes), work, position);

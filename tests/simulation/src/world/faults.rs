@@ -145,7 +145,7 @@ impl World {
     }
 
     /// A backup is put back: what the device wrote since is gone, as far as nobody else has it.
-    fn restore(&mut self, at: usize) {
+    pub(super) fn restore(&mut self, at: usize) {
         if self.devices[at].unsure.is_some() || self.devices[at].retrying.is_some() || self.devices[at].disk.is_dead() {
             return;
         }
