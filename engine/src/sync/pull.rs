@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use turnstone_protocol::plant::{self, Bug};
+
 use super::classify::{self, Meaning};
 use super::command::Command;
 use super::event::{ApplyOutcome, Failure, Flight, Lane, Now, Page};
@@ -132,7 +134,8 @@ impl Sync {
 
     /// Downloads the next page, or begins at the database's cursor.
     pub(super) fn advance_pull(&mut self, now: Now, out: &mut Vec<Command>) {
-        if self.pull.flight.is_some()
+        let is_asked = self.pull.flight.is_some() && !plant::on(Bug::AskedAgain);
+        if is_asked
             || self.scheduler.waits(Part::Pull).is_some()
             || self.scheduler.held_back(false).is_some()
             || self.scheduler.disallowed(false).is_some()

@@ -73,6 +73,20 @@ pub(crate) fn apply_page(
         sys.set_meta(Key::AppliedN, Some(page.at.cast_signed()))?;
         sys.conn().execute_batch("COMMIT; BEGIN IMMEDIATE")?;
     }
+    if plant::on(Bug::PageKept) {
+        let text = serde_json::to_string(page).unwrap_or_default();
+        let key = format!("page {} {}", page.at, page.now);
+        sys.conn().execute("INSERT OR REPLACE INTO _ts_meta (key, value) VALUES (?1, ?2)", [key, text])?;
+    }
+    if plant::on(Bug::RowsTakenFirst) {
+        for row in page.commits.iter().flat_map(|commit| &commit.rows) {
+            if sys.schema().table(&row.table).is_some() {
+                let drop = format!("DELETE FROM \"{}\" WHERE id = ?1 AND _p IS NULL", row.table);
+                sys.conn().execute(&drop, [&row.id])?;
+            }
+        }
+        sys.conn().execute_batch("COMMIT; BEGIN IMMEDIATE")?;
+    }
     // A feed that is only consistent at its end is staged until then, like one that is read again.
     if staged {
         if own::by_a_copy(sys, &page.commits)? {
