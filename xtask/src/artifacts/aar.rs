@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::breach::Breach;
 use super::elf::{self, Abi, SONAME};
+use super::functions;
 use super::zip::{self, Tree};
 
 /// The oldest Android that is supported.
@@ -14,6 +15,10 @@ const PACKAGE: &str = "dev.turnstone.android";
 const METADATA: &str = "META-INF/com/android/build/gradle/aar-metadata.properties";
 /// A class of each layer: what an app sees, and what calls the library.
 pub(crate) const CLASSES: [&str; 2] = ["dev/turnstone/Turnstone.class", "dev/turnstone/internal/UniffiLib.class"];
+/// What only the AAR has: what an app calls first, and what WorkManager runs.
+const CLASSES_OF_ANDROID: [&str; 2] =
+    ["dev/turnstone/android/InitAndroidKt.class", "dev/turnstone/android/TurnstoneWorker.class"];
+const LAYERS: &str = "the classes of every layer";
 /// JNA finds these by name; R8 would rename or drop them.
 const KEPT: [&str; 6] = [
     "-keep class com.sun.jna.** { *; }",
@@ -119,7 +124,10 @@ pub(crate) fn check(aar: &[u8], library_bytes_max: u64) -> Vec<Breach> {
         breaches.extend(absent(&rules, "R8 keeps what is found by name", &KEPT));
     }
     if let Some(jar) = files.get("classes.jar") {
-        let found = zip::check(jar).into_iter().chain(class_breaches(&zip::unpack(jar).unwrap_or_default()));
+        let classes = zip::unpack(jar).unwrap_or_default();
+        let missing = CLASSES_OF_ANDROID.iter().filter(|class| !classes.contains_key(**class));
+        let missing = missing.map(|class| Breach::new(LAYERS, format!("{class} is missing")));
+        let found = zip::check(jar).into_iter().chain(missing).chain(class_breaches(&classes));
         breaches.extend(found.map(|breach| breach.inside("classes.jar")));
     }
     for abi in Abi::ALL {
@@ -140,7 +148,8 @@ fn absent(text: &str, rule: &'static str, wanted: &[&str]) -> Vec<Breach> {
 pub(crate) fn class_breaches(classes: &Tree) -> Vec<Breach> {
     let mut breaches = Vec::new();
     let missing = CLASSES.iter().filter(|class| !classes.contains_key(**class));
-    breaches.extend(missing.map(|class| Breach::new("the classes of every layer", format!("{class} is missing"))));
+    breaches.extend(missing.map(|class| Breach::new(LAYERS, format!("{class} is missing"))));
+    breaches.extend(functions::breaches(classes));
     let foreign = |path: &&String| !path.starts_with("dev/turnstone/") && !path.starts_with("META-INF/");
     breaches.extend(classes.keys().filter(foreign).map(|path| Breach::new("no classes of others", path)));
     let tests = classes.keys().filter(|path| path.ends_with("Test.class"));
@@ -171,7 +180,12 @@ mod tests {
                 "<?xml version=\"1.0\"?>\n<manifest xmlns:android=\"http://schemas.android.com/apk/res/android\">\n    \
                 <uses-permission android:name=\"android.permission.INTERNET\" />\n</manifest>\n"
                     .to_owned(),
-            classes: CLASSES.map(class).into(),
+            classes: CLASSES
+                .into_iter()
+                .chain(CLASSES_OF_ANDROID)
+                .map(class)
+                .chain([functions::module(CLASSES_OF_ANDROID[0])])
+                .collect(),
             rules: KEPT.join("\n"),
             resources: [("xml-v31/backup_rules.xml".to_owned(), b"<x/>".to_vec())].into(),
             libraries: Abi::ALL.map(|abi| (abi, Library::good(abi).write().unwrap())).into(),
@@ -210,9 +224,11 @@ mod tests {
             let rules = broken(|parts| parts.rules = parts.rules.replace(kept, "#"));
             assert_eq!(rules, ["R8 keeps what is found by name"], "{kept}");
         }
-        for class in CLASSES {
-            assert_eq!(broken(|parts| drop(parts.classes.remove(class))), ["the classes of every layer"]);
+        for class in CLASSES.iter().chain(&CLASSES_OF_ANDROID) {
+            assert_eq!(broken(|parts| drop(parts.classes.remove(*class))), [LAYERS]);
         }
+        let classes_alone = |parts: &mut Parts| parts.classes.retain(|path, _| path.ends_with(".class"));
+        assert_eq!(broken(classes_alone), [functions::FOUND]);
         let put =
             |path: &str, bytes: &[u8]| broken(|parts| drop(parts.classes.insert(path.to_owned(), bytes.to_vec())));
         assert_eq!(put("com/sun/jna/Native.class", b"\xca\xfe\xba\xbe"), ["no classes of others"]);

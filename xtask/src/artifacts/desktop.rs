@@ -182,6 +182,7 @@ fn holds(bytes: &[u8], part: &[u8]) -> bool {
 mod tests {
     use super::super::breach::rules;
     use super::super::elf::Abi;
+    use super::super::functions;
     use super::super::stand_in::Library;
     use super::*;
 
@@ -237,6 +238,7 @@ mod tests {
         assert_eq!(put("dev/turnstone/SyncTest.class", class(b"")), ["no tests"]);
         assert_eq!(put("com/sun/jna/Native.class", class(b"")), ["no classes of others"]);
         assert_eq!(put("dev/turnstone/Hooked.class", class(aar::HOOK)), [aar::NO_HOOKS]);
+        assert_eq!(put("dev/turnstone/RowDecoderKt.class", class(b"")), [functions::FOUND]);
         assert_eq!(broken(|files| drop(files.remove(aar::CLASSES[0]))), ["the classes of every layer"]);
     }
 }

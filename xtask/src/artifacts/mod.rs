@@ -7,6 +7,7 @@ mod desktop;
 mod elf;
 #[cfg(test)]
 mod fixtures;
+mod functions;
 mod macho;
 mod packages;
 mod plist;

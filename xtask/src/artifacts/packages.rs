@@ -6,6 +6,7 @@ use super::aar::{self, Parts};
 use super::cross::Cross;
 use super::desktop;
 use super::elf::{self, Abi};
+use super::functions;
 use super::pom::Pom;
 use super::slices;
 use super::stand_in::Library;
@@ -144,7 +145,7 @@ pub(crate) fn parts(root: &Path, classes: Tree, libraries: Vec<(Abi, Vec<u8>)>) 
     })
 }
 
-/// The classes that Maven compiled, without those of tests.
+/// The classes that Maven compiled, without those of tests, and what tells a compiler which functions are in them.
 pub(crate) fn classes(built: &Path) -> Tree {
     let mut classes = classes_for_computers(built);
     classes.extend(compiled_classes(built, ANDROID_MODULE));
@@ -164,8 +165,8 @@ pub(crate) fn classes_for_tests(built: &Path) -> Tree {
 }
 
 fn compiled_classes(built: &Path, module: &str) -> impl Iterator<Item = (String, Vec<u8>)> + use<> {
-    // What each module says of itself has no place in a jar of all of them.
-    files(&built.join(module).join("classes")).into_iter().filter(|(path, _)| path.ends_with(".class"))
+    let belongs = |path: &str| [".class", functions::MODULE].iter().any(|end| path.ends_with(end));
+    files(&built.join(module).join("classes")).into_iter().filter(move |(path, _)| belongs(path))
 }
 
 /// Every file under a folder, by its path in it.
