@@ -29,6 +29,11 @@ const KEPT: [&str; 6] = [
     "-dontwarn java.awt.**",
 ];
 
+/// How classes name those of androidx, and what none of the real ones is sure to have.
+const ANDROIDX: &str = "androidx/";
+const OF_KOTLIN_ALONE: [&str; 2] = ["$Companion", "$DefaultImpls"];
+const REAL_ANDROIDX: &str = "nothing that only a stand-in for androidx has";
+
 /// The rule that classes of the test suite break.
 pub(crate) const NO_HOOKS: &str = "no hooks for tests";
 /// A function of the library that only the test suites have.
@@ -128,6 +133,7 @@ pub(crate) fn check(aar: &[u8], library_bytes_max: u64) -> Vec<Breach> {
         let missing = CLASSES_OF_ANDROID.iter().filter(|class| !classes.contains_key(**class));
         let missing = missing.map(|class| Breach::new(LAYERS, format!("{class} is missing")));
         let found = zip::check(jar).into_iter().chain(missing).chain(class_breaches(&classes));
+        let found = found.chain(calls_of_stand_ins(&classes));
         breaches.extend(found.map(|breach| breach.inside("classes.jar")));
     }
     for abi in Abi::ALL {
@@ -135,6 +141,23 @@ pub(crate) fn check(aar: &[u8], library_bytes_max: u64) -> Vec<Breach> {
             let found = elf::check(library, abi, library_bytes_max);
             breaches.extend(found.into_iter().map(|breach| breach.inside(abi.folder())));
         }
+    }
+    breaches
+}
+
+/// Calls that the stand-ins for androidx answer and the real classes need not: their functions without an object are `static`,
+/// and `Companion` is only how a stand-in in Kotlin would have them. The same holds of what Kotlin puts beside an interface.
+fn calls_of_stand_ins(classes: &Tree) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    for (path, class) in classes.iter().filter(|(path, _)| path.ends_with(".class")) {
+        let text: String = class.iter().map(|byte| char::from(*byte)).collect();
+        let names = text.match_indices(ANDROIDX).filter_map(|(at, _)| text.get(at..)).filter_map(|rest| {
+            let is_name = |part: char| part.is_ascii_alphanumeric() || "/_$".contains(part);
+            rest.split(|part| !is_name(part)).next()
+        });
+        let ours = names.filter(|name| OF_KOTLIN_ALONE.iter().any(|part| name.contains(part)));
+        let ours: BTreeSet<_> = ours.collect();
+        breaches.extend(ours.iter().map(|name| Breach::new(REAL_ANDROIDX, format!("{path} refers to {name}"))));
     }
     breaches
 }
@@ -235,6 +258,12 @@ mod tests {
         assert_eq!(put("dev/turnstone/SyncTest.class", b"\xca\xfe\xba\xbe"), ["no tests"]);
         assert_eq!(put("dev/turnstone/Empty.class", b""), ["every class is a class file"]);
         assert_eq!(put("dev/turnstone/Hooked.class", b"\xca\xfe\xba\xbe fn_func_plant_panic"), [NO_HOOKS]);
+        for name in ["androidx/work/WorkManager$Companion;", "()Landroidx/work/ListenableWorker$Result$Companion;"] {
+            let class = [b"\xca\xfe\xba\xbe\x01\0".as_slice(), name.as_bytes()].concat();
+            assert_eq!(put("dev/turnstone/android/TurnstoneWorker.class", &class), [REAL_ANDROIDX], "{name}");
+        }
+        let own = b"\xca\xfe\xba\xbe\x01\0androidx/work/WorkManager\x01\0dev/turnstone/Options$Companion";
+        assert!(put("dev/turnstone/Own.class", own).is_empty(), "companions of ours are there");
         let stand_in = |parts: &mut Parts| parts.libraries[0].1 = Library::marked(Abi::Arm64V8a).write().unwrap();
         assert_eq!(broken(stand_in), [elf::IS_REAL]);
         let swapped = |parts: &mut Parts| parts.libraries[0].1 = parts.libraries[2].1.clone();
@@ -243,6 +272,12 @@ mod tests {
         files.insert("jni/mips/libturnstone_ffi.so".to_owned(), Vec::new());
         assert_eq!(rules(&check(&zip::pack(&files).unwrap(), MAX)), ["nothing that does not belong there"]);
         files.remove("jni/mips/libturnstone_ffi.so");
+        let said = String::from_utf8(files["AndroidManifest.xml"].clone()).unwrap();
+        for (right, wrong) in [("\"24\"", "\"21\""), (PACKAGE, "com.example")] {
+            files.insert("AndroidManifest.xml".to_owned(), said.replacen(right, wrong, 1).into_bytes());
+            assert_eq!(rules(&check(&zip::pack(&files).unwrap(), MAX)), manifest, "{right}");
+        }
+        files.insert("AndroidManifest.xml".to_owned(), said.into_bytes());
         files.insert(METADATA.to_owned(), b"aarFormatVersion=1.0\n".to_vec());
         assert_eq!(rules(&check(&zip::pack(&files).unwrap(), MAX)), ["metadata for the Gradle plugin"]);
     }

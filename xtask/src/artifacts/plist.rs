@@ -174,6 +174,12 @@ mod tests {
         assert_eq!(check(&timestamps, &["open"]), ["privacy manifest: nothing that is not called"]);
         let tracks = check_privacy(&manifest(true, &[]), &calling(&[]));
         assert_eq!(rules(&tracks), ["privacy manifest: no tracking"]);
+        for key in ["NSPrivacyTrackingDomains", "NSPrivacyCollectedDataTypes"] {
+            let mut tells = read(&manifest(false, &[])).unwrap();
+            tells.insert(key.to_owned(), list(["example.com"]));
+            let tells = write(&Value::Dictionary(tells)).unwrap();
+            assert_eq!(rules(&check_privacy(&tells, &calling(&[]))), ["privacy manifest: no tracking"], "{key}");
+        }
         assert_eq!(rules(&check_privacy(b"<plist>", &calling(&[]))), ["is a property list"]);
     }
 

@@ -23,14 +23,6 @@ interface LifecycleOwner {
     val lifecycle: Lifecycle
 }
 
-class ProcessLifecycleOwner private constructor() : LifecycleOwner {
-    override val lifecycle: Lifecycle get() = aid()
-
-    companion object {
-        @JvmStatic fun get(): LifecycleOwner = aid()
-    }
-}
-
 abstract class ViewModel
 
 val ViewModel.viewModelScope: CoroutineScope get() = aid()

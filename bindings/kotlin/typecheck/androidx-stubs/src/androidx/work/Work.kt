@@ -4,27 +4,9 @@
 package androidx.work
 
 import android.content.Context
-import java.util.UUID
 import java.util.concurrent.TimeUnit
 
 private fun aid(): Nothing = throw UnsupportedOperationException("a type-check aid")
-
-abstract class ListenableWorker(appContext: Context, params: WorkerParameters) {
-    val applicationContext: Context get() = aid()
-    val inputData: Data get() = aid()
-    val tags: Set<String> get() = aid()
-    val id: UUID get() = aid()
-    val runAttemptCount: Int get() = aid()
-    val isStopped: Boolean get() = aid()
-
-    abstract class Result {
-        companion object {
-            @JvmStatic fun success(): Result = aid()
-            @JvmStatic fun failure(): Result = aid()
-            @JvmStatic fun retry(): Result = aid()
-        }
-    }
-}
 
 abstract class CoroutineWorker(appContext: Context, params: WorkerParameters) : ListenableWorker(appContext, params) {
     abstract suspend fun doWork(): Result
@@ -85,23 +67,3 @@ class PeriodicWorkRequest private constructor() : WorkRequest() {
 }
 
 interface Operation
-
-abstract class WorkManager {
-    abstract fun enqueueUniqueWork(
-        uniqueWorkName: String,
-        existingWorkPolicy: ExistingWorkPolicy,
-        request: OneTimeWorkRequest,
-    ): Operation
-
-    abstract fun enqueueUniquePeriodicWork(
-        uniqueWorkName: String,
-        existingPeriodicWorkPolicy: ExistingPeriodicWorkPolicy,
-        request: PeriodicWorkRequest,
-    ): Operation
-
-    abstract fun cancelUniqueWork(uniqueWorkName: String): Operation
-
-    companion object {
-        @JvmStatic fun getInstance(context: Context): WorkManager = aid()
-    }
-}
