@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use crate::artifacts::{ANDROID, CODE, LIBRARIES};
+
 const LIBRARY: &str = "bindings/kotlin/android";
 const APP: &str = "android-sample/app";
 /// The versions that Gradle builds with.
@@ -26,6 +28,7 @@ pub(crate) fn problems(root: &Path) -> Vec<String> {
     ));
     problems.extend(version_problems(&text(CATALOGUE), &text("bindings/kotlin/pom.xml")));
     problems.extend(wrapper_problems(&text(WRAPPER)));
+    problems.extend(library_problems(&text(&format!("{LIBRARY}/build.gradle.kts"))));
     problems
 }
 
@@ -213,6 +216,25 @@ fn wrapper_problems(wrapper: &str) -> Vec<String> {
     problems
 }
 
+/// Code over another library than the one that is packed: it calls functions that the packed one does not have.
+fn library_problems(build: &str) -> Vec<String> {
+    let one_place = [
+        format!("val made = repository.resolve(\"target/{ANDROID}\")"),
+        format!("val generated = made.resolve(\"{CODE}\")"),
+        format!("sourceSets[\"main\"].jniLibs.srcDir(made.resolve(\"{LIBRARIES}\"))"),
+    ];
+    let lines: Vec<&str> = build.lines().map(str::trim).collect();
+    let mut problems: Vec<String> = one_place
+        .iter()
+        .filter(|line| !lines.contains(&line.as_str()))
+        .map(|line| format!("{LIBRARY}/build.gradle.kts does not say {line}: code and library come from `make aar`"))
+        .collect();
+    if lines.iter().any(|line| line.contains("target/") && !one_place.iter().any(|known| known == line)) {
+        problems.push(format!("{LIBRARY}/build.gradle.kts takes something that `make aar` does not write"));
+    }
+    problems
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,6 +278,16 @@ mod tests {
             permission_problems(&greedy, &code()),
             [format!("{LIBRARY}: nothing needs android.permission.CAMERA")]
         );
+    }
+
+    #[test]
+    fn code_and_library_come_from_one_build() {
+        let good = include_str!("../../bindings/kotlin/android/build.gradle.kts");
+        assert_eq!(library_problems(good), Vec::<String>::new());
+        let suites = good.replace(r#"made.resolve("kotlin")"#, r#"repository.resolve("target/bindings/kotlin")"#);
+        assert_eq!(library_problems(&suites).len(), 2);
+        assert_eq!(library_problems(&good.replace(r#"made.resolve("jni")"#, r#"file("jni")"#)).len(), 1);
+        assert_eq!(library_problems(&good.replace(r#"("target/android")"#, r#"("target/ci")"#)).len(), 2);
     }
 
     #[test]

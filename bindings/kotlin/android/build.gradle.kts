@@ -1,5 +1,6 @@
 // The Android library. It builds the sources that Maven tests on a computer (`turnstone`, `host`, what UniFFI wrote) together
-// with the files that need Android (`src/main`). The native libraries come from `make aar`.
+// with the files that need Android (`src/main`). What UniFFI wrote and the native libraries both come from `make aar`: code over
+// another library, as that of the test suites, calls functions that these do not have.
 plugins {
     alias(libs.plugins.android.library)
     alias(libs.plugins.kotlin.android)
@@ -7,7 +8,8 @@ plugins {
 }
 
 val repository = projectDir.resolve("../../..")
-val generated = repository.resolve("target/bindings/kotlin")
+val made = repository.resolve("target/android")
+val generated = made.resolve("kotlin")
 
 android {
     namespace = "dev.turnstone.android"
@@ -31,7 +33,7 @@ android {
         generated,
     )
     // One folder for each ABI, each with libturnstone_ffi.so.
-    sourceSets["main"].jniLibs.srcDir(repository.resolve("target/android/jni"))
+    sourceSets["main"].jniLibs.srcDir(made.resolve("jni"))
 }
 
 kotlin {
@@ -53,7 +55,7 @@ val generatedCode = tasks.register("generatedCode") {
     description = "Checks that the code over the library was written."
     doLast {
         check(generated.resolve("dev/turnstone/internal").isDirectory) {
-            "The generated code is missing: run `make test` or `cargo run -p turnstone-bindgen` first"
+            "The generated code is missing: run `make aar` first, which writes it with the native libraries"
         }
     }
 }

@@ -23,6 +23,6 @@ mod zip;
 
 pub(crate) use packages::{aar_check, compiled, verify, xcframework_check};
 pub(crate) use proofs::run as proofs;
-pub(crate) use release::{build_aar, build_jar, build_xcframework};
+pub(crate) use release::{ANDROID, CODE, LIBRARIES, build_aar, build_jar, build_xcframework};
 pub(crate) use sizes::run as sizes;
 pub(crate) use slices::PACKAGE;

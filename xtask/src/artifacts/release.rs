@@ -15,6 +15,11 @@ use crate::bindings::Places;
 use crate::build;
 use crate::launch;
 
+/// Where `make aar` builds, under the folder of cargo, and in it the libraries and the code over them: Gradle takes both from here.
+pub(crate) const ANDROID: &str = "android";
+pub(crate) const LIBRARIES: &str = "jni";
+pub(crate) const CODE: &str = "kotlin";
+
 /// What `make aar` needs and does not find.
 ///
 /// # Errors
@@ -56,8 +61,8 @@ fn has(program: &str) -> bool {
 pub(crate) fn build_aar(root: &Path) -> Result<(), String> {
     let ndk = std::env::var("ANDROID_NDK_HOME").ok();
     android_tools(&has, ndk.as_deref())?;
-    let built = Places::new(root).built.with_file_name("android");
-    let jni = built.join("jni");
+    let built = Places::new(root).built.with_file_name(ANDROID);
+    let jni = built.join(LIBRARIES);
     let mut cargo = build::cargo(root);
     cargo.arg("ndk").args(Abi::ALL.iter().flat_map(|abi| ["--target", abi.folder()]));
     cargo.args(["--platform", &aar::OLDEST_ANDROID.to_string(), "--output-dir"]).arg(&jni);
@@ -142,7 +147,7 @@ fn jar(
 fn compile_kotlin(root: &Path, library: &Path, built: &Path, modules: &str) -> Result<(), String> {
     let mut bindgen = build::cargo(root);
     bindgen.args(["run", "--quiet", "--locked", "--profile", "ci", "--package", "turnstone-bindgen", "--", "kotlin"]);
-    step(bindgen.arg(library).arg(built.join("kotlin")), "turnstone-bindgen")?;
+    step(bindgen.arg(library).arg(built.join(CODE)), "turnstone-bindgen")?;
     let mut maven = Command::new("mvn");
     maven.current_dir(root.join("bindings/kotlin")).args(["-B", "-q", "-ntp", "-am", "-pl", modules, "compile"]);
     step(maven.arg(format!("-Dturnstone.built={}", built.display())), "mvn compile")
