@@ -1,9 +1,12 @@
 package dev.turnstone.sample
 
 import dev.turnstone.Decision
+import dev.turnstone.NetworkNeed
 import dev.turnstone.Phase
 import dev.turnstone.RowState
 import dev.turnstone.Status
+import dev.turnstone.Wish
+import dev.turnstone.WorkKind
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
@@ -13,29 +16,35 @@ class StatusLineTest {
         pending: Long = 0,
         letters: Long = 0,
         phase: Phase = Phase.Idle,
-        next: Pair<Long, String>? = null,
+        next: Decision = Decision.Idle("nothing_to_do"),
         remote: Boolean = true,
         error: String? = null,
     ) = Status(
         pendingGroups = pending, pendingOps = pending, parkedGroups = 0, oldestPendingAtMillis = null, deadLetters = letters,
         lastErrorCode = error, lastErrorAtMillis = null, lastSyncedAtMillis = null,
-        nextAttemptAtMillis = next?.first, nextAttemptWhy = next?.second, phase = phase, hasRemote = remote,
-        next = Decision.Idle("nothing_to_do"),
+        nextAttemptAtMillis = null, nextAttemptWhy = null, phase = phase, hasRemote = remote, next = next,
     )
 
     private fun said(status: Status): String = statusLine(status, NOW).let { "${it.tone}: ${it.now}. ${it.next}" }
 
     @Test
     fun it_says_what_happens_next_and_why() {
-        assertEquals("Calm: All notes are synced. Looks for news in 15 min", said(status(next = NOW + 900_000 to "poll")))
+        assertEquals("Calm: All notes are synced. Looks for news in 15 min", said(status(next = Decision.At(NOW + 900_000, "poll"))))
         assertEquals(
             "Waiting: 2 changes are saved here. Sends in 3 s, unless you go on typing",
-            said(status(pending = 2, phase = Phase.Waiting, next = NOW + 3_000 to "debounce")),
+            said(status(pending = 2, phase = Phase.Waiting, next = Decision.At(NOW + 3_000, "debounce"))),
         )
         assertEquals(
             "Waiting: 1 change is saved here. The server asked for patience; tries again in 2 min",
-            said(status(pending = 1, phase = Phase.Waiting, next = NOW + 61_000 to "retry_after")),
+            said(status(pending = 1, phase = Phase.Waiting, next = Decision.At(NOW + 61_000, "retry_after"))),
         )
+        assertEquals("Waiting: 1 change is saved here. Syncs now", said(status(1, next = Decision.Now("written"))))
+        val wish = Wish(WorkKind.SmallPush, NetworkNeed.Connected, batteryNotLow = false, earliestAtMillis = null, why = "debounce")
+        assertEquals(
+            "Waiting: 1 change is saved here. Sends when the phone gives time, unless you go on typing",
+            said(status(1, next = Decision.Background(wish))),
+        )
+        assertEquals("NeedsPerson: 1 change was refused. Syncs now", said(status(letters = 1, next = Decision.Now("opened"))))
         assertEquals("Working: 1 change is saved here. Sending now", said(status(pending = 1, phase = Phase.Pushing)))
     }
 
@@ -50,7 +59,7 @@ class StatusLineTest {
 
     @Test
     fun a_reason_of_a_newer_library_still_reads_well() {
-        assertEquals("Waiting: 1 change is saved here. Tries again now", said(status(1, next = NOW to "a_new_reason")))
+        assertEquals("Waiting: 1 change is saved here. Tries again now", said(status(1, next = Decision.At(NOW, "a_new_reason"))))
     }
 
     @Test
