@@ -20,8 +20,9 @@ final class AppDelegate: NSObject, UIApplicationDelegate {
     // Both ids stand in Info.plist, under BGTaskSchedulerPermittedIdentifiers.
     let background = TurnstoneBackground(ids: TaskIds(refresh: "com.example.refresh", processing: "com.example.processing")) {
         let remote = Remote.custom(try URLSessionTransport("https://sync.example.com"), tokens: SignedIn())
-        let path = try StoreFolder().path()  // protected, out of backups, never purged
-        return try await Turnstone.open(Options(path: path, schema: notesSchema, remote: remote, autoSync: true))
+        var options = Options(path: try StoreFolder().path(), schema: notesSchema, remote: remote, autoSync: true)
+        options.witnessInKeychain(service: "com.example.notes")  // notices a database copied from another phone
+        return try await Turnstone.open(options)
     }
     private var conditions: PathConditions?
 
