@@ -13,6 +13,7 @@ import TurnstoneFFI
         case "cycle": try await openAndClose(folder, rounds: Int(arguments[3])!)
         case "panic": try await plantPanics(folder)
         case "log": try await keepLog(folder, url: arguments[3], token: arguments[4], first: arguments[5])
+        case "log-call": try await callFromLog(folder, url: arguments[3], token: arguments[4])
         default: fatalError("nobody knows how to \(arguments[1])")
         }
     }

@@ -64,3 +64,29 @@ func keepLog(_ folder: URL, url: String, token: String, first: String) async thr
         }
     }
 }
+
+/// A sink that calls the store whose lines it takes, and waits for what it says.
+func callFromLog(_ folder: URL, url: String, token: String) async throws {
+    let answered = Count()
+    let store = try await Turnstone.open(options(folder, .http(url, tokens: Two(first: token, token: token))))
+    try Turnstone.log(.debug) { _ in
+        guard answered.now < 3 else { return }
+        let done = DispatchSemaphore(value: 0)
+        Task {
+            defer { done.signal() }
+            _ = try await store.status()
+            _ = try await store.query("SELECT count(*) FROM notes")
+            try await store.write { $0.insert("notes", ["title": "by a sink"]) }
+            for try await rows in store.watch("SELECT title FROM notes") where !rows.isEmpty { break }
+            try await store.transaction { _ = try await $0.write { $0.insert("notes", ["title": "in a transaction"]) } }
+            store.poke()
+            answered.up()
+        }
+        done.wait()
+    }
+    while answered.now == 0 { try await store.sync() }
+    try Turnstone.log(to: nil)
+    let titles = Set(try await store.query("SELECT title FROM notes").map { try $0.text("title")! })
+    say("the sink was answered, and wrote: \(titles.sorted().joined(separator: ", "))")
+    try await store.close()
+}

@@ -66,6 +66,15 @@ import Testing
         #expect(last == "titles after,before", "no call that panicked did anything, and the store goes on")
     }
 
+    /// Like the hooks of `ReentryTests`: the sink does not wait for itself (I-63).
+    @Test(.timeLimit(.minutes(1))) func a_log_sink_may_call_its_store() async throws {
+        let server = try TestServer()
+        let aside = try Beside(["log-call", try folder().path, server.url, server.token])
+        var last: String?
+        while let line = aside.line() { last = line }
+        #expect(last == "the sink was answered, and wrote: by a sink, in a transaction")
+    }
+
     @Test func log_lines_reach_the_app_by_level_and_hold_nothing_of_a_person() async throws {
         let server = try TestServer()
         let other = try await Device(server.remote())
