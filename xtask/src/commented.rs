@@ -38,7 +38,7 @@ pub(crate) fn problems(root: &Path) -> Vec<String> {
     problems
 }
 
-fn texts(root: &Path, folder: &str, extension: &str) -> Vec<(String, String)> {
+pub(crate) fn texts(root: &Path, folder: &str, extension: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::from(folder)];
     while let Some(folder) = folders.pop() {

@@ -11,6 +11,7 @@ mod bench;
 mod bindings;
 mod build;
 mod commented;
+mod errors;
 mod features;
 mod fuzz;
 mod ios;

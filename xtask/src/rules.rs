@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::tally::Tally;
-use crate::{android, commented, features, ios, licences, markdown};
+use crate::{android, commented, errors, features, ios, licences, markdown};
 
 /// Text that names a machine of one developer: it means nothing to anybody else.
 const MACHINE_PATHS: [&str; 5] = [
@@ -19,7 +19,7 @@ const MACHINE_PATHS: [&str; 5] = [
 pub(crate) fn check(root: &Path) -> Tally {
     let mut tally = Tally::default();
     let files = files(root);
-    let rules: [(&str, Vec<String>); 9] = [
+    let rules: [(&str, Vec<String>); 10] = [
         ("licences, bans and sources", licences::problems(root)),
         ("no file names a path of one machine", machine_paths(root, &files)),
         ("links in the docs lead somewhere", markdown::broken_links(root, &files)),
@@ -28,6 +28,7 @@ pub(crate) fn check(root: &Path) -> Tally {
         ("docs/invariants.md has every invariant", features::invariant_problems(root)),
         ("the Android projects name what the code has", android::problems(root)),
         ("what Kotlin and Swift show to others has a comment", commented::problems(root)),
+        ("docs/errors.md has every code", errors::problems(root)),
         ("the iOS sample and quickstarts name what an app has", ios::problems(root)),
     ];
     for (rule, problems) in rules {
