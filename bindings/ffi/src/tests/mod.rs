@@ -7,6 +7,7 @@ mod alone;
 mod background;
 mod behaviours;
 mod buffers;
+mod flight;
 mod golden;
 mod hooks;
 mod kill;
