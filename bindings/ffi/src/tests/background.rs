@@ -23,7 +23,7 @@ pub(super) const IN_FRONT: FfiConditions = FfiConditions {
 };
 
 /// A device that syncs by itself.
-fn auto(server: &TestServer) -> Device {
+pub(super) fn auto(server: &TestServer) -> Device {
     Device::opened(FfiHooks { tokens: Some(Tokens::good()), ..no_hooks() }, |options| FfiOptions {
         url: Some(server.url()),
         auto_sync: true,

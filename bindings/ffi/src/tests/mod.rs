@@ -15,6 +15,7 @@ mod kit;
 mod logs;
 mod panics;
 mod reentry;
+mod starts;
 mod stores;
 mod sync;
 mod threads;

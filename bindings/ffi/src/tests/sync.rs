@@ -79,6 +79,35 @@ fn a_refused_change_is_a_dead_letter_with_its_payload() {
 }
 
 #[test]
+fn a_dead_letter_that_is_sent_again_reaches_the_server() {
+    let server = TestServer::start();
+    let (first, device) = (Device::on(&server), Device::on(&server));
+    let named = |name: &str| FfiChange::Insert {
+        table: "guarded".to_owned(),
+        id: Some("g1".to_owned()),
+        fields: vec![super::kit::field_of("name", name)],
+    };
+    first.write(vec![named("theirs")]);
+    first.sync();
+    device.write(vec![named("mine")]);
+    device.sync();
+    let letter = wait(device.store.clone().dead_letters()).unwrap().remove(0);
+    // What stood in its way goes.
+    first.write(vec![FfiChange::Delete { table: "guarded".to_owned(), id: "g1".to_owned() }]);
+    first.sync();
+    device.sync();
+    wait(device.store.clone().retry_dead_letter(letter.id)).unwrap();
+    let status = wait(device.store.clone().status()).unwrap();
+    assert_eq!((status.dead_letters, status.pending_groups), (0, 1));
+    let again = super::stores::code(wait(device.store.clone().retry_dead_letter(letter.id)));
+    assert_eq!(again, ("invalid", "dead_letter_missing".to_owned()));
+    let report = device.sync();
+    assert_eq!((report.groups_pushed, report.rejected), (1, 0));
+    first.sync();
+    assert_eq!(first.query("SELECT name FROM guarded").text(0, 0), "mine");
+}
+
+#[test]
 fn an_expired_token_is_asked_for_again_with_its_reason() {
     let server = TestServer::start();
     let tokens = Tokens::new(vec![Ok(mint(0)), Ok(mint(3_600))]);

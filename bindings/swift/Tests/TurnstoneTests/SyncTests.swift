@@ -111,6 +111,27 @@ import Testing
         }
     }
 
+    @Test func a_dead_letter_that_is_sent_again_reaches_the_server() async throws {
+        try await onTwo { a, b in
+            try await a.store.write { $0.insert("guarded", id: "g1", ["name": "theirs"]) }
+            try await a.store.sync()
+            try await b.store.write { $0.insert("guarded", id: "g1", ["name": "mine"]) }
+            try await b.store.sync()
+            let letter = try #require(try await b.store.deadLetters().first)
+            // What stood in its way goes.
+            try await a.store.write { $0.delete("guarded", id: "g1") }
+            try await settle(a, b)
+            try await b.store.retryDeadLetter(letter.id)
+            let status = try await b.store.status()
+            #expect(status.deadLetters == 0 && status.pendingGroups == 1)
+            #expect(await failure { try await b.store.retryDeadLetter(letter.id) }?.code == "dead_letter_missing")
+            let report = try await b.store.sync()
+            #expect(report.groupsPushed == 1 && report.rejected == 0)
+            try await a.store.sync()
+            #expect(try await a.store.get("guarded", id: "g1")?.text("name") == "mine")
+        }
+    }
+
     @Test func a_write_is_waited_for_until_it_is_decided() async throws {
         try await onTwo { a, b in
             let id = try await a.insert("waited for")
