@@ -205,7 +205,7 @@ impl Swarm {
         swarm.hole = rate(20);
         swarm.clock_rate = rate(15);
         swarm.poison_stays = rng.u8(..3) == 0;
-        swarm.server_restore = if rng.u8(..8) == 0 { rng.u16(5..=40) } else { 0 };
+        swarm.server_restore = if rng.u8(..5) == 0 { rng.u16(5..=40) } else { 0 };
         // Dice of their own: with or without them, a seed has the same weather in everything else.
         let mut rng = fastrand::Rng::with_seed(seed ^ 0x5eed_5a3a_0000_0004);
         let mut rate = |most: u16| if rng.bool() { rng.u16(1..=most) } else { 0 };

@@ -52,6 +52,14 @@ impl World {
         self.devices[at].dated_ahead |= ahead;
     }
 
+    /// A device that hears that it is to wait waits from then on, a little longer than it is asked to.
+    pub(super) fn heard_to_wait(&mut self, response: &Response) {
+        if let Some((_, wait_s)) = response.headers.iter().find(|(name, _)| name == "retry-after") {
+            let wait_ms = 1_100 * wait_s.parse().unwrap_or(0_u64) + 1_000;
+            self.patient_until_ms = self.patient_until_ms.max(self.now_ms + wait_ms);
+        }
+    }
+
     /// What the server has answered stays answered, and some answers never come where nobody went back in time.
     pub(super) fn read_answer(&mut self, response: &Response) {
         let Some(head) = self.server.head() else { return };
@@ -63,11 +71,6 @@ impl World {
             return self.read_verdicts(&response.body);
         }
         self.saw("request refused");
-        if let Some((_, wait_s)) = response.headers.iter().find(|(name, _)| name == "retry-after") {
-            // A device waits a little longer than it is asked to.
-            let wait_ms = 1_100 * wait_s.parse().unwrap_or(0_u64) + 1_000;
-            self.patient_until_ms = self.patient_until_ms.max(self.now_ms + wait_ms);
-        }
         if self.server.front.choked {
             return self.saw("the server choked");
         }
