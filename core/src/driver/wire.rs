@@ -77,9 +77,7 @@ impl Wire {
     }
 
     pub(super) async fn push(&self, asker: &Asker, body: &Packed) -> Result<PushAnswer, Failure> {
-        let mut answer: PushAnswer = read(self.post(format!("{PREFIX}/push"), asker, body).await?)?;
-        answer.pull = answer.pull.filter(leads_on);
-        Ok(answer)
+        read_pushed(self.post(format!("{PREFIX}/push"), asker, body).await?)
     }
 
     pub(super) async fn pull(&self, asker: &Asker, request: &PullRequest) -> Result<Response, Failure> {
@@ -148,6 +146,11 @@ impl Wire {
             _ => Encoding::Identity,
         }
     }
+}
+
+/// Reads what became of a push. Its verdicts count, whatever the page beside them is.
+fn read_pushed(response: Response) -> Result<PushAnswer, Failure> {
+    read(response).map(|answer: PushAnswer| PushAnswer { pull: answer.pull.filter(leads_on), ..answer })
 }
 
 /// Reads a pull page: apart from the download, so that it can be done elsewhere while the next one travels.
@@ -244,6 +247,14 @@ mod tests {
     fn a_page_that_promises_more_and_brings_nothing_is_none() {
         let endless = PAGE.replace("false", "true");
         assert_eq!(read_page(response(200, "application/json", &endless)).err(), Some(Failure::NotTurnstone));
+        for (page, is_taken) in [(PAGE, true), (endless.as_str(), false)] {
+            let pushed = format!(
+                r#"{{"epoch":"00000000000000000000000000000001","verdicts":[],"now":1,"hlc":"0000000000000000","stable":0,
+                "pull":{page}}}"#
+            );
+            let answer = read_pushed(response(200, "application/json", &pushed)).unwrap();
+            assert_eq!(answer.pull.is_some(), is_taken, "beside verdicts");
+        }
     }
 
     /// I-17: a captive portal answers 200 with HTML; a cut answer is JSON without an end.

@@ -117,7 +117,7 @@ pub(crate) fn read<T: FromSql>(conn: &Connection, key: Key) -> Result<Option<T>,
 }
 
 /// Values that a transaction asks for again and again: read at once, when the first is asked for. What it has written
-/// itself is read from the table.
+/// itself is read from the table, and the schema, which is long.
 #[derive(Default)]
 pub(crate) struct Known {
     values: OnceCell<Vec<(String, Value)>>,
@@ -127,7 +127,7 @@ pub(crate) struct Known {
 impl Known {
     /// Reads a value.
     pub(crate) fn read<T: FromSql>(&self, conn: &Connection, key: Key) -> Result<Option<T>, Error> {
-        if self.written.contains(&key) {
+        if key == Key::Schema || self.written.contains(&key) {
             return read(conn, key);
         }
         let values = match self.values.get() {
@@ -150,10 +150,10 @@ impl Known {
     }
 }
 
-/// Every value but the schema, which is long.
+/// Every value but the schema.
 fn all(conn: &Connection) -> Result<Vec<(String, Value)>, Error> {
-    let mut found = conn.prepare_cached("SELECT key, value FROM _ts_meta WHERE key <> 'schema'")?;
-    let values = found.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut found = conn.prepare_cached("SELECT key, value FROM _ts_meta WHERE key <> ?1")?;
+    let values = found.query_map([Key::Schema.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(values.collect::<Result<_, _>>()?)
 }
 

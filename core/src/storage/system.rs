@@ -113,10 +113,7 @@ impl<'a> SystemTx<'a> {
 
     /// Reads a meta value.
     pub(crate) fn meta<T: FromSql>(&self, key: Key) -> Result<Option<T>, Error> {
-        match key {
-            Key::Schema => meta::read(self.conn, key),
-            _ => self.known.read(self.conn, key),
-        }
+        self.known.read(self.conn, key)
     }
 
     /// Writes a meta value; none removes it.
