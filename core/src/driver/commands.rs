@@ -104,11 +104,11 @@ impl Loop {
     }
 
     fn ask_hello(&mut self, flight: Flight) {
-        let Some((identity, at)) = self.place.as_ref().map(|place| (place.identity, place.position.at)) else {
+        let Some((identity, known)) = self.place.as_ref().map(|place| (place.identity, place.position.known)) else {
             return self.locate(Command::Hello { flight });
         };
         let (wire, asker) = (Arc::clone(&self.setup.wire), self.asker());
-        let greeted = async move { Ok(Greeted { answer: Box::new(wire.hello(&asker, identity).await?), at }) };
+        let greeted = async move { Ok(Greeted { answer: Box::new(wire.hello(&asker, identity).await?), known }) };
         self.launch(flight, greeted, Message::Hello);
     }
 

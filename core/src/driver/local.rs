@@ -59,8 +59,8 @@ impl Job {
 /// What the server says of itself.
 pub(super) struct Greeted {
     pub(super) answer: Box<HelloAnswer>,
-    /// The commit the database had pulled up to when it asked.
-    pub(super) at: u64,
+    /// The last commit the database knew of when it asked.
+    pub(super) known: u64,
 }
 
 /// What came of a job.
@@ -214,7 +214,7 @@ fn note(job: &Job, sys: &mut SystemTx<'_>) -> Result<Outcome, Error> {
 }
 
 /// What hello means for this device.
-fn greet(sys: &mut SystemTx<'_>, Greeted { answer, at }: &Greeted) -> Result<Greeting, Error> {
+fn greet(sys: &mut SystemTx<'_>, Greeted { answer, known }: &Greeted) -> Result<Greeting, Error> {
     let place = locate(sys)?;
     let now = sys.now();
     // First of all: what is said to somebody else means nothing here.
@@ -227,8 +227,8 @@ fn greet(sys: &mut SystemTx<'_>, Greeted { answer, at }: &Greeted) -> Result<Gre
     if place.position.epoch.is_some_and(|epoch| epoch != answer.epoch) {
         return Ok(Greeting::EpochChanged);
     }
-    // A page may have overtaken the answer: only what was there before it was asked for must be there.
-    if answer.head < place.position.at.min(*at) {
+    // What is known may have overtaken the answer: only what was there before it was asked for must be there.
+    if answer.head < place.position.known.min(*known) {
         return Ok(Greeting::EpochSuspect);
     }
     sync::heard(sys, answer.now, answer.hlc, now)?;

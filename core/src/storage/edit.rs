@@ -125,7 +125,7 @@ impl<'c> Tx<'c> {
     /// Writes the body of a delete and checks that the group has room for it.
     fn log_delete_room(&mut self, table: &TableSql, id: &str, v: i64) -> Result<(), Error> {
         self.state.body.clear();
-        body::write_delete(&mut self.state.body, table, id, v.cast_unsigned());
+        body::write_delete(&mut self.state.body, table, id, self.state.numbers.seen(v));
         self.draft.check_room(self.state.body.len())
     }
 
@@ -173,7 +173,8 @@ impl<'c> Tx<'c> {
         let named: Vec<usize> = (0..changes.len()).filter(|at| changes.get(*at) != Some(&Change::Keep)).collect();
         let extra = if table.is_whole() { carry_whole_row(table, held, &mut changes)? } else { Fields::new() };
         self.state.body.clear();
-        body::write_edit(&mut self.state.body, "update", table, id, held.v.cast_unsigned(), &changes, &extra);
+        let base = self.state.numbers.seen(held.v);
+        body::write_edit(&mut self.state.body, "update", table, id, base, &changes, &extra);
         self.draft.check_room(self.state.body.len())?;
         self.check_grown_row(table, id, &changes)?;
         let undo = body::write_undo(table, &changes);

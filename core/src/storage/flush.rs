@@ -76,7 +76,8 @@ impl<'a> Tx<'a> {
             };
         }
         self.state.body.clear();
-        body::write_edit(&mut self.state.body, "update", table, id, row.v.cast_unsigned(), &changes, &Fields::new());
+        let base = self.state.numbers.seen(row.v);
+        body::write_edit(&mut self.state.body, "update", table, id, base, &changes, &Fields::new());
         self.draft.check_room(self.state.body.len())?;
         let undo = body::write_undo(table, &changes);
         let hidden = (row.v, Some(self.draft.next_op()), row.extra.as_deref());
@@ -139,7 +140,8 @@ impl<'a> Tx<'a> {
         let held = Held { rowid: now.rowid, v: before.v, p: before.p, extra: before.extra, values: before.values };
         let extra = if table.is_whole() { edit::carry_whole_row(table, &held, &mut changes)? } else { Fields::new() };
         self.state.body.clear();
-        body::write_edit(&mut self.state.body, "update", table, id, held.v.cast_unsigned(), &changes, &extra);
+        let base = self.state.numbers.seen(held.v);
+        body::write_edit(&mut self.state.body, "update", table, id, base, &changes, &extra);
         self.draft.check_room(self.state.body.len())?;
         self.check_grown(table, &now, &changes)?;
         let undo = body::write_undo(table, &changes);

@@ -32,6 +32,10 @@ pub(crate) enum Key {
     Cursor,
     /// The commit number of that position. Sync. New rows take it as their base.
     AppliedN,
+    /// The last commit of this history a verdict told of. Sync.
+    ToldN,
+    /// The highest seq of this incarnation a verdict accepted. Sync.
+    ToldSeq,
     /// The server's history, 16 bytes. Sync.
     Epoch,
     /// The greatest HLC the server confirmed (bits of a u64). Sync. New groups take it as their floor.
@@ -87,6 +91,8 @@ impl Key {
             Self::NextSeq => "next_seq",
             Self::Cursor => "cursor",
             Self::AppliedN => "applied_n",
+            Self::ToldN => "told_n",
+            Self::ToldSeq => "told_seq",
             Self::Epoch => "epoch",
             Self::ServerHlc => "server_hlc",
             Self::LastHlc => "last_hlc",

@@ -25,6 +25,12 @@ pub(crate) struct Numbers {
 }
 
 impl Numbers {
+    /// What the writer of an op has seen of a row whose base has version `v`. A row that is only pending (0) has seen all
+    /// that was pulled: no commit of it is on this side of its create, but an earlier life may be.
+    pub(crate) const fn seen(&self, v: i64) -> u64 {
+        if v == 0 { self.applied_n } else { v.cast_unsigned() }
+    }
+
     /// Reads them. A few look-ups, whatever the size of the log (W7).
     pub(crate) fn read(conn: &Connection) -> Result<Self, Error> {
         let mut found = conn.prepare_cached(&NUMBERS)?;

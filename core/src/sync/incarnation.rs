@@ -38,6 +38,7 @@ pub(crate) fn new_incarnation(sys: &mut SystemTx<'_>, incarnation: Incarnation) 
     sys.set_meta(Key::Incarnation, Some(incarnation.as_bytes().as_slice()))?;
     sys.set_meta(Key::NextSeq, Some((seq + 1).cast_signed()))?;
     sys.set_meta(Key::Acked, Some(0))?;
+    sys.set_meta::<i64>(Key::ToldSeq, None)?;
     sys.set_meta(Key::Renewed, newest)?;
     sys.set_meta(Key::EarlierLives, newest)?;
     sys.touched_sync();

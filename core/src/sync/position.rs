@@ -23,6 +23,8 @@ pub(crate) fn position(sys: &SystemTx<'_>) -> Result<Position, Error> {
     Ok(Position {
         cursor: sys.meta(Key::Cursor)?,
         at: at(sys)?,
+        known: known(sys)?,
+        told_seq: told_seq(sys)?,
         epoch: sixteen(sys, Key::Epoch)?.map(Epoch),
         hlc: server_hlc(sys)?,
         full: resyncing(sys)?,
@@ -71,6 +73,30 @@ pub(super) fn anchor(sys: &SystemTx<'_>) -> Result<Option<Anchor>, Error> {
 /// The commit number the database has pulled to.
 pub(super) fn at(sys: &SystemTx<'_>) -> Result<u64, Error> {
     Ok(sys.meta::<i64>(Key::AppliedN)?.unwrap_or(0).cast_unsigned())
+}
+
+/// The last commit of this history the database knows of: pulled, or told of in a verdict.
+fn known(sys: &SystemTx<'_>) -> Result<u64, Error> {
+    Ok(told(sys)?.max(at(sys)?))
+}
+
+fn told(sys: &SystemTx<'_>) -> Result<u64, Error> {
+    Ok(sys.meta::<i64>(Key::ToldN)?.unwrap_or(0).cast_unsigned())
+}
+
+fn told_seq(sys: &SystemTx<'_>) -> Result<u64, Error> {
+    Ok(sys.meta::<i64>(Key::ToldSeq)?.unwrap_or(0).cast_unsigned())
+}
+
+/// Remembers what verdicts accepted: the greatest seq of this incarnation, and the last commit.
+pub(super) fn was_told(sys: &mut SystemTx<'_>, seq: u64, commit: u64) -> Result<(), Error> {
+    if commit > known(sys)? {
+        sys.set_meta(Key::ToldN, Some(commit.cast_signed()))?;
+    }
+    if seq > told_seq(sys)? {
+        sys.set_meta(Key::ToldSeq, Some(seq.cast_signed()))?;
+    }
+    Ok(())
 }
 
 /// The server's history this database knows.

@@ -21,6 +21,10 @@ pub(crate) struct Position {
     pub(crate) cursor: Option<String>,
     /// The commit number of that position.
     pub(crate) at: u64,
+    /// The last commit of that history it knows of: pulled, or told of in a verdict.
+    pub(crate) known: u64,
+    /// The highest seq of this incarnation a verdict accepted.
+    pub(crate) told_seq: u64,
     /// The server's history, once one was met.
     pub(crate) epoch: Option<Epoch>,
     /// The greatest clock the server confirmed.
@@ -112,8 +116,8 @@ pub(crate) struct VerdictReport {
     pub(crate) released: bool,
 }
 
-/// Where a page was asked from. A page is good only where the database still stands there.
-#[derive(Clone, PartialEq, Eq)]
+/// Where a page was asked from.
+#[derive(Clone)]
 pub(crate) struct Asked {
     /// The cursor; none at the beginning.
     pub(crate) cursor: Option<String>,
@@ -121,12 +125,27 @@ pub(crate) struct Asked {
     pub(crate) incarnation: Incarnation,
     /// Whether every row was asked for.
     pub(crate) full: bool,
+    /// The last commit the database knew of. A page that is the last one does not end before it.
+    pub(crate) known: u64,
+    /// The highest seq that it knew was accepted.
+    pub(crate) told_seq: u64,
 }
 
 impl Asked {
     /// Where the database stands.
     pub(crate) fn at(identity: &Identity, position: &Position) -> Self {
-        Self { cursor: position.cursor.clone(), incarnation: identity.incarnation, full: position.full }
+        Self {
+            cursor: position.cursor.clone(),
+            incarnation: identity.incarnation,
+            full: position.full,
+            known: position.known,
+            told_seq: position.told_seq,
+        }
+    }
+
+    /// Whether the database still stands there. A page is good only then.
+    pub(crate) fn is_still(&self, identity: &Identity, position: &Position) -> bool {
+        (&self.cursor, self.incarnation, self.full) == (&position.cursor, identity.incarnation, position.full)
     }
 }
 
@@ -141,7 +160,8 @@ pub(crate) enum PageOutcome {
     EpochChanged,
     /// A copy of this device pushed under its seqs. What came before that commit is applied, the cursor stays.
     Forked,
-    /// It ends before what this database has pulled: the history went back. Nothing was changed.
+    /// It ends before what this database knew of, or does not know what was decided: the history went back. Nothing was
+    /// changed.
     EpochSuspect,
 }
 

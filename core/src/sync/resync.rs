@@ -33,6 +33,7 @@ pub(crate) fn reset_cursor(sys: &mut SystemTx<'_>, why: ResetWhy) -> Result<(), 
         sys.set_meta(Key::Epoch, epoch.map(|epoch| epoch.as_bytes().to_vec()))?;
         // A commit number of the old history says nothing about the new one: new rows claim to have seen nothing.
         sys.set_meta(Key::AppliedN, Some(0))?;
+        sys.set_meta::<i64>(Key::ToldN, None)?;
         sys.set_meta(Key::Stable, Some(0))?;
         if !plant::on(Bug::ForgottenNotResent) {
             incarnation::send_all_again(sys)?;

@@ -44,30 +44,41 @@ pub(crate) fn apply_verdicts(
         None => sys.set_meta(Key::Epoch, Some(answer.epoch.as_bytes().as_slice()))?,
     }
     position::heard(sys, answer.now, answer.hlc, now)?;
-    let at = position::at(sys)?;
     let mut tally = Tally::default();
     let incarnation = position::identity(sys)?.incarnation;
     let mine = sent.iter().filter(|sent| sent.incarnation == incarnation);
     let (by_gid, by_seq): (HashMap<Gid, &Sent>, HashMap<u64, &Sent>) =
         mine.map(|sent| ((sent.gid, sent), (sent.seq, sent))).unzip();
     let told = answer.verdicts.iter().filter_map(|verdict| Some((*by_gid.get(&verdict.gid)?, Cow::Borrowed(verdict))));
-    let mut in_runs = Vec::new();
+    let (mut in_runs, mut accepted) = (Vec::new(), (0, 0));
     for run in &answer.applied {
-        let done = accepted_run(sys, run, &by_seq, at, &mut tally)?;
+        let done = accepted_run(sys, run, &by_seq, &mut tally)?;
         report.applied += done.len();
+        if let Some(more) = run.count.checked_sub(1).filter(|_| !done.is_empty()) {
+            note(&mut accepted, run.seq + more, run.commit + more);
+        }
         in_runs.extend(applied(run, &by_seq).into_iter().filter(|(sent, _)| !done.contains(&sent.seq)));
     }
     for (sent, verdict) in told.chain(in_runs) {
-        if accepted_at_once(sys, sent, &verdict, at, &mut tally)? {
+        if let Some(commit) = verdict.commit.filter(|_| verdict.verdict.is_accepted()) {
+            note(&mut accepted, sent.seq, commit);
+        }
+        if accepted_at_once(sys, sent, &verdict, &mut tally)? {
             count_accepted(&verdict, &mut report);
         } else {
-            one(sys, sent, &verdict, at, now, &mut report)?;
+            one(sys, sent, &verdict, now, &mut report)?;
         }
     }
+    position::was_told(sys, accepted.0, accepted.1)?;
     tally.write(sys)?;
     log::advance_low(sys)?;
     sys.touched_sync();
     Ok(report)
+}
+
+/// Notes the greatest seq and the last commit of what was accepted.
+fn note(last: &mut (u64, u64), seq: u64, commit: u64) {
+    *last = (last.0.max(seq), last.1.max(commit));
 }
 
 /// What a run says of the groups that were sent; of no more groups than were sent, however long it claims to be.
@@ -84,13 +95,12 @@ fn one(
     sys: &mut SystemTx<'_>,
     sent: &Sent,
     verdict: &Verdict,
-    at: u64,
     now: Moment,
     report: &mut VerdictReport,
 ) -> Result<(), Error> {
     report.overlaps += verdict.explain.len();
     let Some(head) = log::head(sys, sent.grp)?.filter(|head| head.gid == verdict.gid) else { return Ok(()) };
-    match settle(head.state, verdict, at) {
+    match settle(head.state, verdict) {
         Settlement::Nothing => {}
         Settlement::Decided { commit } => {
             count_accepted(verdict, report);
@@ -154,15 +164,9 @@ const fn count_accepted(verdict: &Verdict, report: &mut VerdictReport) {
     }
 }
 
-/// The usual case in one statement: sent, accepted, and the cursor is not there yet.
-fn accepted_at_once(
-    sys: &SystemTx<'_>,
-    sent: &Sent,
-    verdict: &Verdict,
-    at: u64,
-    tally: &mut Tally,
-) -> Result<bool, Error> {
-    let Some(commit) = verdict.commit.filter(|commit| *commit > at) else { return Ok(false) };
+/// The usual case in one statement: sent, and accepted.
+fn accepted_at_once(sys: &SystemTx<'_>, sent: &Sent, verdict: &Verdict, tally: &mut Tally) -> Result<bool, Error> {
+    let Some(commit) = verdict.commit else { return Ok(false) };
     if !verdict.verdict.is_accepted() || !verdict.explain.is_empty() || plant::on(Bug::AckEndsFold) {
         return Ok(false);
     }
@@ -186,7 +190,6 @@ fn accepted_run(
     sys: &SystemTx<'_>,
     run: &Run,
     by_seq: &HashMap<u64, &Sent>,
-    at: u64,
     tally: &mut Tally,
 ) -> Result<HashSet<u64>, Error> {
     let mut done = HashSet::new();
@@ -194,7 +197,7 @@ fn accepted_run(
         run.seq.checked_add(at).and_then(|seq| by_seq.get(&seq)).is_some_and(|sent| !sent.void)
             && run.commit.checked_add(at).is_some()
     };
-    let usual = run.commit > at && run.count <= by_seq.len() as u64 && (0..run.count).all(is_sent);
+    let usual = run.count <= by_seq.len() as u64 && (0..run.count).all(is_sent);
     if !usual || plant::on(Bug::AckEndsFold) {
         return Ok(done);
     }
@@ -210,7 +213,7 @@ fn accepted_run(
     Ok(done)
 }
 
-/// Accepted; the cursor is not there yet.
+/// Accepted; its page has not shown it yet.
 fn accept(sys: &mut SystemTx<'_>, head: &Head, verdict: &Verdict, commit: u64) -> Result<(), Error> {
     if head.state.in_fold() {
         log::move_to(sys, head, GroupState::Decided, Some(commit))?;
@@ -240,12 +243,8 @@ fn accept_passed(
     if head.state.in_fold() {
         leave_fold(sys, head)?;
     }
-    if head.state == GroupState::Voiding {
-        let mut rows = Rows::default();
-        letters::withdraw(sys, head, &mut rows)?;
-        rows.flush(sys)?;
-    }
     log::move_to(sys, head, GroupState::Gone, Some(commit))?;
+    keep(sys, head, verdict)?;
     file_lost(sys, head, &verdict.explain, now)
 }
 
@@ -305,9 +304,11 @@ pub(super) fn take_out(sys: &SystemTx<'_>, head: &Head, rows: &mut Rows) -> Resu
 }
 
 fn keep_explain(sys: &SystemTx<'_>, head: &Head, verdict: &Verdict) -> Result<(), Error> {
-    if verdict.explain.is_empty() {
-        return Ok(());
-    }
+    if verdict.explain.is_empty() { Ok(()) } else { keep(sys, head, verdict) }
+}
+
+/// Keeps a verdict with its group: why it lost, and that it was heard.
+fn keep(sys: &SystemTx<'_>, head: &Head, verdict: &Verdict) -> Result<(), Error> {
     let text = serde_json::to_string(&Kept { explain: verdict.explain.clone() })
         .map_err(|_| Error::Internal { what: "a verdict without a JSON text" })?;
     sys.conn()

@@ -17,7 +17,8 @@ pub fn rebase(table: &Table, op: &Op, row: Option<(&Fields, u64)>, at: u64) -> O
         (OpKind::Create | OpKind::Undelete, _) => again.base = at,
         (OpKind::Update | OpKind::Delete, None) => return None,
         (OpKind::Update | OpKind::Delete, Some((fields, version))) => {
-            again.base = version;
+            // A row that is only pending: all that was pulled is seen.
+            again.base = if version == 0 { at } else { version };
             for name in op.set.keys() {
                 let was = fields.get(name).cloned().unwrap_or_else(|| default_of(table, name));
                 if was.byte_len() <= WAS_BYTES_MAX {

@@ -14,7 +14,7 @@ pub enum Settlement {
         /// The commit.
         commit: u64,
     },
-    /// Accepted, and the cursor has passed it: it leaves the fold if it is still in it.
+    /// Accepted, and its page has shown it: the base contains what became of it.
     Gone {
         /// The commit.
         commit: u64,
@@ -35,9 +35,12 @@ pub enum Settlement {
     Nothing,
 }
 
-/// Decides what a verdict does to a group in `state`, with the cursor at commit `at`.
+/// Decides what a verdict does to a group in `state`.
+///
+/// A page shows every commit of this device. So a group that none has shown waits for its page, also where the cursor
+/// stands at its commit or after it: then the server told of it in a history that has ended, and the next page says so.
 #[must_use]
-pub fn settle(state: GroupState, verdict: &Verdict, at: u64) -> Settlement {
+pub fn settle(state: GroupState, verdict: &Verdict) -> Settlement {
     if matches!(state, GroupState::New | GroupState::Parked | GroupState::Decided | GroupState::Gone | GroupState::Dead)
     {
         return Settlement::Nothing;
@@ -48,9 +51,7 @@ pub fn settle(state: GroupState, verdict: &Verdict, at: u64) -> Settlement {
     }
     match verdict.verdict {
         Outcome::Applied | Outcome::Merged => match verdict.commit {
-            Some(commit) if commit <= at || state == GroupState::Unheard || plant::on(Bug::AckEndsFold) => {
-                Settlement::Gone { commit }
-            }
+            Some(commit) if state == GroupState::Unheard || plant::on(Bug::AckEndsFold) => Settlement::Gone { commit },
             Some(commit) => Settlement::Decided { commit },
             // An accepted group has a commit; a server that says otherwise is asked again.
             None => Settlement::Waits { code: Code::Malformed },
@@ -107,7 +108,7 @@ mod tests {
         }
     }
 
-    /// I-13: what each answer does in each state, the cursor at commit 5: before and after the deciding commit.
+    /// I-13: what each answer does in each state.
     #[test]
     fn every_outcome_in_every_state() {
         let answers = [
@@ -125,7 +126,7 @@ mod tests {
         let mut text = String::new();
         for (name, verdict) in &answers {
             for state in GroupState::ALL {
-                text += &format!("{name:<19} {:<9} {:?}\n", format!("{state:?}"), settle(state, verdict, 5));
+                text += &format!("{name:<19} {:<9} {:?}\n", format!("{state:?}"), settle(state, verdict));
             }
         }
         insta::assert_snapshot!(text);
@@ -144,7 +145,7 @@ mod tests {
             Outcome::Replaced,
         ] {
             for state in resent {
-                let settled = settle(state, &verdict(outcome, Some(3)), 5);
+                let settled = settle(state, &verdict(outcome, Some(3)));
                 assert!(!matches!(settled, Settlement::Waits { .. } | Settlement::Nothing), "{outcome:?} in {state:?}");
             }
         }

@@ -96,8 +96,10 @@ pub struct World {
     server_back_ms: u64,
     /// The server's wall clock when it made each commit, as far as it is noted.
     clock_at: BTreeMap<u64, u64>,
-    /// What it read when the server died in a request.
+    /// What it read when the server died in a request, or failed in one and died since.
     clock_at_death: Option<u64>,
+    /// The latest it read when the server failed in a request: what that wrote may be in its log when it starts again.
+    clock_in_trouble: Option<u64>,
     /// Whether devices look for news by themselves.
     pub polls: bool,
     /// Until when the server asked devices to wait.
@@ -192,6 +194,7 @@ impl World {
             server_back_ms: 0,
             clock_at: BTreeMap::new(),
             clock_at_death: None,
+            clock_in_trouble: None,
             polls: swarm.polls,
             patient_until_ms: 0,
             rows: vec![("notes", app::SETTINGS.to_owned())],

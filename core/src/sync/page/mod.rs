@@ -53,18 +53,18 @@ pub(crate) fn apply_page(
         report.outcome = PageOutcome::EpochChanged;
         return Ok(report);
     }
-    if *asked != Asked::at(&position::identity(sys)?, &position) {
+    if !asked.is_still(&position::identity(sys)?, &position) {
         report.outcome = PageOutcome::Stale;
         return Ok(report);
     }
     // A feed that is staged begins anew, and one that showed a copy of this device is read again with its rows: both
     // count at their end.
     let staged = resync::staging(sys)? || page.consistency == Consistency::Final;
-    if page.at < position.at && !page.more {
+    if page.at < asked.known && !page.more {
         report.outcome = PageOutcome::EpochSuspect;
         return Ok(report);
     }
-    if !staged && has_forgotten(sys, page)? {
+    if (!staged || !page.more) && has_forgotten(sys, page, asked)? {
         report.outcome = PageOutcome::EpochSuspect;
         return Ok(report);
     }
@@ -122,14 +122,19 @@ pub(crate) fn apply_page(
 
 /// Whether a server does not know any more what it said: the first seq that it does not call decided was decided, in a
 /// commit that the page has passed. It was put back to before that commit, and went on from there another way.
-fn has_forgotten(sys: &SystemTx<'_>, page: &PullAnswer) -> Result<bool, Error> {
+fn has_forgotten(sys: &SystemTx<'_>, page: &PullAnswer, asked: &Asked) -> Result<bool, Error> {
     let Some(head) = page.acked.checked_add(1).map(|seq| log::head_by_seq(sys, seq)).transpose()?.flatten() else {
         return Ok(false);
     };
-    // What an earlier incarnation sent too may be recorded there only.
-    let is_of_this_life = sys.meta::<i64>(Key::EarlierLives)?.is_none_or(|last| last < head.grp);
-    let decided = matches!(head.state, GroupState::Decided | GroupState::Gone);
-    Ok(is_of_this_life && decided && head.commit.is_some_and(|commit| commit <= page.at))
+    if !matches!(head.state, GroupState::Decided | GroupState::Gone) {
+        return Ok(false);
+    }
+    // What an earlier incarnation sent too is recorded for this one when it is sent again: before this one was told so,
+    // a page need not count it.
+    let was_told = head.state == GroupState::Decided || head.verdict.is_some();
+    let counts = sys.meta::<i64>(Key::EarlierLives)?.is_none_or(|last| last < head.grp)
+        || (was_told && head.seq.is_some_and(|seq| seq <= asked.told_seq));
+    Ok(counts && head.commit.is_some_and(|commit| commit <= page.at))
 }
 
 impl Page {

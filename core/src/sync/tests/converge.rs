@@ -4,10 +4,10 @@
 //! A failing seed is printed; run it alone with `TURNSTONE_SEED=n`, or many with `TURNSTONE_SEED=a..b`.
 
 use fastrand::Rng;
-use turnstone_protocol::wire::{PullAnswer, PullRequest, PushAnswer};
+use turnstone_protocol::wire::{PullAnswer, PushAnswer};
 use turnstone_protocol::{Code, Gid};
 
-use super::device::Packet;
+use super::device::{Packet, Question};
 use super::server::Real;
 use super::*;
 
@@ -20,8 +20,8 @@ const STEPS: usize = 250;
 enum Message {
     Push { from: usize, packet: Packet },
     Answer { to: usize, packet: Packet, answer: PushAnswer },
-    Pull { from: usize, asked: PullRequest },
-    Page { to: usize, asked: PullRequest, page: PullAnswer },
+    Pull { from: usize, asked: Question },
+    Page { to: usize, asked: Question, page: PullAnswer },
 }
 
 struct World {

@@ -29,6 +29,21 @@ pub(super) struct Packet {
     pub(super) sent: Vec<Sent>,
 }
 
+/// A pull as it was asked for.
+#[derive(Clone)]
+pub(super) struct Question {
+    pub(super) request: PullRequest,
+    asked: Asked,
+}
+
+impl std::ops::Deref for Question {
+    type Target = PullRequest;
+
+    fn deref(&self) -> &PullRequest {
+        &self.request
+    }
+}
+
 impl Device {
     pub(super) fn open(dir: &std::path::Path, name: &str, schema: &Schema) -> Self {
         let path = dir.join(format!("{name}.db"));
@@ -117,10 +132,11 @@ impl Device {
         self.system(|sys| sync::apply_verdicts(sys, answer, &packet.sent, now))
     }
 
-    pub(super) fn ask(&self) -> PullRequest {
+    pub(super) fn ask(&self) -> Question {
         self.system(|sys| {
             let (identity, position) = (sync::identity(sys)?, sync::position(sys)?);
-            Ok(PullRequest {
+            let asked = Asked::at(&identity, &position);
+            let request = PullRequest {
                 device: identity.device,
                 incarnation: identity.incarnation,
                 schema: 1,
@@ -128,14 +144,14 @@ impl Device {
                 limit: 1_000,
                 runs: true,
                 full: position.full,
-            })
+            };
+            Ok(Question { request, asked })
         })
     }
 
-    pub(super) fn apply(&self, page: &PullAnswer, asked: &PullRequest) -> PageReport {
+    pub(super) fn apply(&self, page: &PullAnswer, asked: &Question) -> PageReport {
         let now = self.now();
-        let (cursor, incarnation, full) = (asked.cursor.clone(), asked.incarnation, asked.full);
-        self.system(|sys| sync::apply_page(sys, page, &Asked { cursor, incarnation, full }, now))
+        self.system(|sys| sync::apply_page(sys, page, &asked.asked, now))
     }
 
     /// Pushes once, if there is something to push; the answer arrives.

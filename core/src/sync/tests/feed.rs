@@ -53,7 +53,7 @@ fn another_history_is_noticed_before_anything_is_applied() {
     let mut server = backup;
     server.epoch = Epoch::from_random(2);
     let asked = two.ask();
-    let page = server.pull(&turnstone_protocol::wire::PullRequest { cursor: None, ..asked.clone() }).unwrap();
+    let page = server.pull(&turnstone_protocol::wire::PullRequest { cursor: None, ..asked.request.clone() }).unwrap();
     assert_eq!(two.apply(&page, &asked).outcome, PageOutcome::EpochChanged);
     assert_eq!(two.text("notes", "m", "title").as_deref(), Some("also after it"));
 
@@ -84,7 +84,7 @@ fn a_shorter_history_under_the_known_epoch_is_noticed_before_anything_is_applied
 
     let mut server = backup;
     let asked = two.ask();
-    let page = server.pull(&turnstone_protocol::wire::PullRequest { cursor: None, ..asked.clone() }).unwrap();
+    let page = server.pull(&turnstone_protocol::wire::PullRequest { cursor: None, ..asked.request.clone() }).unwrap();
     assert_eq!(two.apply(&page, &asked).outcome, PageOutcome::EpochSuspect);
     two.system(|sys| sync::reset_cursor(sys, ResetWhy::CursorLost));
     server.page_rows_max = 1;

@@ -22,8 +22,6 @@ type Stream = (DeviceId, Incarnation);
 struct Record {
     payload: Option<hash::Hash>,
     verdict: Verdict,
-    stream: Stream,
-    seq: u64,
 }
 
 /// A commit with the rows it left.
@@ -56,7 +54,8 @@ pub(super) struct Model {
     rows: BTreeMap<(String, String), RowState>,
     log: Vec<Logged>,
     records: HashMap<Gid, Record>,
-    last_seq: HashMap<Stream, u64>,
+    /// The groups that each stream named, by seq.
+    seqs: HashMap<Stream, Vec<Gid>>,
 }
 
 impl Model {
@@ -73,7 +72,7 @@ impl Model {
             rows: BTreeMap::new(),
             log: Vec::new(),
             records: HashMap::new(),
-            last_seq: HashMap::new(),
+            seqs: HashMap::new(),
         }
     }
 
@@ -100,7 +99,7 @@ impl Model {
             self.record_seq(stream, seq, &entry)?;
             verdicts.push(match entry {
                 Entry::Group(group) => self.group(stream, &group)?,
-                Entry::Void(void) => self.void(stream, void),
+                Entry::Void(void) => self.void(void),
             });
         }
         let (epoch, now, hlc) = (self.epoch, self.now_ms, self.hlc);
@@ -108,18 +107,21 @@ impl Model {
     }
 
     fn record_seq(&mut self, stream: Stream, seq: u64, entry: &Entry) -> Result<(), Code> {
-        let last = self.last_seq.entry(stream).or_default();
+        let seqs = self.seqs.entry(stream).or_default();
+        let last = seqs.len() as u64;
         let gid = match entry {
             Entry::Group(group) => group.gid,
             Entry::Void(void) => void.void,
         };
-        if seq > *last + 1 {
+        if seq > last + 1 {
             return Err(Code::SeqGap);
         }
-        if seq <= *last && !self.records.contains_key(&gid) {
+        if seq <= last && !self.records.contains_key(&gid) {
             return Err(Code::DeviceForked);
         }
-        *last = (*last).max(seq);
+        if seq > last {
+            seqs.push(gid);
+        }
         Ok(())
     }
 
@@ -130,24 +132,22 @@ impl Model {
                 return Err(Code::GidReuse);
             }
             if record.verdict.verdict.is_terminal() {
-                (record.stream, record.seq) = (stream, group.seq);
                 let mut verdict = record.verdict.clone();
                 verdict.seq = group.seq;
                 return Ok(verdict);
             }
         }
         let verdict = self.decide(stream, group);
-        self.records
-            .insert(group.gid, Record { payload: Some(payload), verdict: verdict.clone(), stream, seq: group.seq });
+        self.records.insert(group.gid, Record { payload: Some(payload), verdict: verdict.clone() });
         Ok(verdict)
     }
 
-    fn void(&mut self, stream: Stream, void: Void) -> Verdict {
+    fn void(&mut self, void: Void) -> Verdict {
         match self.records.get_mut(&void.void) {
-            Some(record) if record.verdict.verdict.is_terminal() => record.verdict.clone(),
+            Some(record) if record.verdict.verdict.is_terminal() => Verdict { seq: void.seq, ..record.verdict.clone() },
             _ => {
                 let verdict = verdict_of(void.void, void.seq, Outcome::Voided);
-                let record = Record { payload: None, verdict: verdict.clone(), stream, seq: void.seq };
+                let record = Record { payload: None, verdict: verdict.clone() };
                 self.records.insert(void.void, record);
                 verdict
             }
@@ -165,7 +165,7 @@ impl Model {
                 (verdict.verdict, verdict.code) = (Outcome::Rejected, Some(Code::ReplacedApplied));
                 return verdict;
             }
-            self.give_up(old, group.gid, stream);
+            self.give_up(old, group.gid);
         }
         verdict.by = group.after.iter().filter(|gid| !self.is_applied(**gid)).copied().collect();
         if !verdict.by.is_empty() {
@@ -189,8 +189,8 @@ impl Model {
     }
 
     /// Gives a group up for the one that takes its place; one that was refused only learns its successor.
-    fn give_up(&mut self, old: Gid, new: Gid, stream: Stream) {
-        let replaced = Record { payload: None, verdict: verdict_of(old, 0, Outcome::Replaced), stream, seq: 0 };
+    fn give_up(&mut self, old: Gid, new: Gid) {
+        let replaced = Record { payload: None, verdict: verdict_of(old, 0, Outcome::Replaced) };
         let record = self.records.entry(old).or_insert(replaced);
         if !record.verdict.verdict.is_terminal() {
             record.verdict.verdict = Outcome::Replaced;
@@ -330,15 +330,11 @@ impl Model {
     }
 
     fn acked(&self, stream: Stream, at: u64) -> u64 {
-        let mut decided: Vec<u64> = self
-            .records
-            .values()
-            .filter(|record| record.stream == stream && record.verdict.verdict.is_terminal())
-            .filter(|record| record.verdict.commit.is_none_or(|commit| commit <= at))
-            .map(|record| record.seq)
-            .collect();
-        decided.sort_unstable();
-        decided.into_iter().fold(0, |acked, seq| if seq == acked + 1 { seq } else { acked })
+        let is_decided = |gid: &&Gid| {
+            let verdict = self.records.get(*gid).map(|record| &record.verdict);
+            verdict.is_some_and(|said| said.verdict.is_terminal() && said.commit.is_none_or(|commit| commit <= at))
+        };
+        self.seqs.get(&stream).map_or(0, |seqs| seqs.iter().take_while(is_decided).count() as u64)
     }
 }
 

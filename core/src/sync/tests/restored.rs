@@ -34,6 +34,28 @@ fn a_verdict_that_the_server_forgot_is_noticed_where_the_device_stands_in_both_h
     assert_eq!(server.value("notes", "n", "title"), text("A"));
 }
 
+/// I-40, I-62: the same, and the server ends before what it has answered when the device asks: nothing was pulled yet, and
+/// the verdict is all there is to go by. A page that was asked for before it was heard says nothing.
+#[test]
+fn a_server_that_ends_before_a_verdict_it_gave_is_noticed_before_anything_was_pulled() {
+    let (_dir, mut server, devices) = world(&["one"]);
+    let [one] = devices.as_slice() else { panic!() };
+    let backup = server.clone();
+    one.write(|tx| tx.insert_with_id("notes", "n", [("title", "A")]));
+    let early = one.ask();
+    let page = server.pull(&early).unwrap();
+    one.push(&mut server); // decided, not pulled
+    assert_eq!((page.at, one.apply(&page, &early).outcome), (0, PageOutcome::Applied), "it was overtaken");
+
+    let mut server = backup;
+    let asked = one.ask();
+    let page = server.pull(&asked).unwrap();
+    assert_eq!((page.at, one.apply(&page, &asked).outcome), (0, PageOutcome::EpochSuspect));
+    begin_again(one, &server, 11);
+    settle(&mut server, &devices);
+    assert_eq!(server.value("notes", "n", "title"), text("A"));
+}
+
 /// I-16, I-40: an edit that lost to a delete is told again if it lost again, once, and not at all if it counts now.
 #[test]
 fn what_lost_to_a_delete_is_a_dead_letter_only_if_it_did_in_the_new_history() {

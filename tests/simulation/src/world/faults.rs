@@ -124,7 +124,10 @@ impl World {
             }
             Action::ServerClock { back_ms } => {
                 self.past.latest_ms = self.past.latest_ms.max(self.server_ms());
+                // How long it asks for patience does not hang on what its clock reads.
+                let patience_ms = self.server.front.overloaded_until_ms.saturating_sub(self.server_ms());
                 self.server_back_ms = u64::from(back_ms);
+                self.server.front.overloaded_until_ms = self.server_ms() + patience_ms;
                 self.saw("server's clock set back");
             }
             Action::ServerDiskError { step } => {

@@ -46,12 +46,12 @@ impl World {
                 self.hear_words(&request);
                 let clock_ms = self.server_ms();
                 let answer = self.server.handle(device, &request, clock_ms);
-                match &answer {
-                    Some(_) => self.note_clock(clock_ms),
-                    None => self.clock_at_death = Some(clock_ms),
-                }
                 match answer {
                     Some(response) => {
+                        self.note_clock(clock_ms);
+                        if response.status >= 500 {
+                            self.clock_in_trouble = self.clock_in_trouble.max(Some(clock_ms));
+                        }
                         if self.tells {
                             let text = String::from_utf8_lossy(&response.body);
                             eprintln!("             device {device} {} -> {} {text}", request.path, response.status);
@@ -70,7 +70,10 @@ impl World {
                             self.net.put(Packet::Down { device, response, reply, history });
                         }
                     }
-                    None => self.server_died(reply),
+                    None => {
+                        self.clock_at_death = Some(clock_ms);
+                        self.server_died(reply);
+                    }
                 }
             }
             Packet::Down { device, response, reply, history } => {
@@ -116,6 +119,7 @@ impl World {
     /// The server's process ends; the machine goes on.
     pub(super) fn server_ends(&mut self) {
         self.server.stop();
+        self.clock_at_death = self.clock_at_death.max(self.clock_in_trouble.take());
         self.server_in_doubt = self.server_failed;
     }
 
