@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use turnstone_engine::scheduler::Conditions;
 use turnstone_engine::sync::{
-    ApplyOutcome, Batch, BatchId, Command, Config, Event, Failure, Flight, Greeting, Now, Page, Sync, TokenResult,
+    ApplyOutcome, Batch, BatchId, Command, Config, Event, Failure, Flight, Greeting, LocalWork, Now, Page, Sync,
+    TokenResult,
 };
 use turnstone_protocol::Code;
 
@@ -232,6 +233,19 @@ fn a_server_that_refuses_everything_sets_one_group_aside_and_no_more() {
     trace.connected().sealed(1, 1, true).pushed(Err(status(400, None))).event(Event::Mended { done: true });
     trace.sealed(1, 1, false).pushed(Err(status(400, None)));
     insta::assert_snapshot!(trace.end());
+}
+
+/// I-60: the disk was full when a group was to be set aside. Nothing was: with the next refusal it is.
+#[test]
+fn a_group_that_could_not_be_set_aside_is_set_aside_later() {
+    let mut trace = Trace::auto();
+    trace.connected().sealed(1, 1, false).pushed(Err(status(400, None)));
+    trace.event(Event::StorageFailed { work: LocalWork::Mend });
+    while trace.batches.len() == 1 {
+        trace.wait();
+    }
+    trace.sealed(1, 1, false).pushed(Err(status(400, None)));
+    assert_eq!(trace.end().matches("-> SetAside").count(), 2);
 }
 
 #[test]

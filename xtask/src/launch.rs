@@ -106,7 +106,8 @@ mod tests {
     fn ends_what_hangs() {
         let mut command = Command::new("sh");
         command.args(["-c", "echo begun; sleep 600"]);
-        let finished = run(&mut command, Duration::from_millis(200)).unwrap();
+        // Long enough for a busy machine to begin it.
+        let finished = run(&mut command, Duration::from_secs(2)).unwrap();
         assert!(finished.timed_out && !finished.success);
         assert_eq!(finished.output, "begun\n");
     }

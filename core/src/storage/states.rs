@@ -7,8 +7,6 @@ use std::sync::LazyLock;
 
 use turnstone_engine::oplog::GroupState;
 
-/// Folded over the base of their rows.
-pub(crate) static IN_FOLD: LazyLock<i64> = LazyLock::new(|| set(GroupState::in_fold));
 /// Waiting for the server's word.
 pub(crate) static PENDING: LazyLock<i64> = LazyLock::new(|| set(GroupState::is_pending));
 /// Sent, and to be sent again until their end is known.

@@ -65,7 +65,6 @@ impl Sync {
 
     /// Moves a poison group out of the way. Nothing is lost: it becomes a dead letter.
     pub(super) fn set_aside(&mut self, batch: Batch, code: Code, out: &mut Vec<Command>) {
-        self.push.credit = false;
         self.mending = Some(Mending::SetAside(batch));
         out.push(Command::SetAside { batch: batch.id, code });
     }
@@ -75,6 +74,7 @@ impl Sync {
         self.restart_round();
         match (mending, done) {
             (Mending::SetAside(batch), true) => {
+                self.push.credit = false;
                 self.push.sizing.found();
                 out.push(Command::Forget { batch: batch.id });
             }

@@ -73,20 +73,20 @@ pub struct Attempt {
     pub write_id: String,
     /// What was to be written.
     pub work: Work,
-    /// What it came to, if the closure ran.
-    pub ops: Arc<Mutex<Vec<ModelOp>>>,
+    /// What it came to when the closure last ran: if a run was saved, it is that one.
+    pub ops: Vec<ModelOp>,
     /// Where the device stood.
     pub position: u64,
     /// The life of the process in which an error was returned, if it was that and never anything else.
     pub refused_in: Option<u64>,
-    /// Whether the process died in it once: it may have been saved then, whatever a repetition says.
+    /// Whether the process died in it once, or after it had failed: it may have been saved then, whatever a repetition says.
     pub may_be_saved: bool,
 }
 
 impl Attempt {
     /// Something to be written for the first time.
     pub fn new(write_id: String, work: Work, position: u64) -> Self {
-        Self { write_id, work, ops: Arc::default(), position, refused_in: None, may_be_saved: false }
+        Self { write_id, work, ops: Vec::new(), position, refused_in: None, may_be_saved: false }
     }
 }
 

@@ -83,6 +83,8 @@ pub struct World {
     pub tells: bool,
     /// Looks at everything after every step, so that what breaks is seen where it breaks.
     pub looks_hard: bool,
+    /// Faults are over, and everything comes to an end.
+    pub ends: bool,
     refusals: bool,
     hot: usize,
     newest_first: u8,
@@ -185,6 +187,7 @@ impl World {
             trace: seed,
             tells: false,
             looks_hard: false,
+            ends: false,
             refusals: swarm.refusals,
             hot: usize::from(swarm.hot.max(1)),
             newest_first: swarm.newest_first,

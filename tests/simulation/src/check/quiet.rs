@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use turnstone::testing::inspect;
 use turnstone_engine::sync::SINGLE_TRIES_MAX;
 
 use super::end::judge;
@@ -19,6 +20,7 @@ const SYNC_MS: u64 = 2_000;
 
 /// Ends all faults, waits until the world is quiet, and judges it.
 pub fn conclude(world: &mut World) {
+    world.ends = true;
     world.heal();
     if !world.violations.is_empty() {
         return;
@@ -125,18 +127,19 @@ fn syncs_promptly(world: &mut World) -> bool {
     world.violations.is_empty()
 }
 
-fn is_drained(device: &Device) -> bool {
-    let status = device.with(turnstone::Store::status);
-    matches!(&status, Some(Ok(status)) if status.pending_groups == status.parked_groups)
+/// Where a device stands, if it waits for nobody but a person.
+fn drained_at(device: &Device) -> Option<u64> {
+    let standing = device.with(inspect::standing)?.ok()?;
+    (standing.pending_groups == standing.parked_groups).then_some(standing.position)
 }
 
 fn sent_by_itself(world: &World) -> bool {
-    world.devices.iter().all(|device| !device.setup.auto || is_drained(device))
+    world.devices.iter().all(|device| !device.setup.auto || drained_at(device).is_some())
 }
 
 fn is_quiet(world: &World) -> bool {
     let head = head(world);
-    world.devices.iter().all(|device| is_drained(device) && device.pulled_to() == Some(head))
+    world.devices.iter().all(|device| drained_at(device) == Some(head))
 }
 
 fn head(world: &World) -> u64 {
