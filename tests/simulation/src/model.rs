@@ -96,8 +96,10 @@ pub struct Commit {
     pub gid: Gid,
     /// The clock the server gave it.
     pub hlc: u64,
-    /// The server's wall clock then, in milliseconds.
+    /// The server's wall clock then, in milliseconds, at least.
     pub ms: u64,
+    /// And at most.
+    pub ms_most: u64,
     /// Which incarnation sent it, with which seq.
     pub from: (i64, i64),
 }

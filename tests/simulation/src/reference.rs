@@ -175,18 +175,19 @@ impl Play<'_> {
             };
             (least, most) = (least.max(touched), most.max(all));
         }
-        let ceiling = (commit.ms << 16 | 0xffff).max(self.clock);
+        let ceiling = |ms: u64| (ms << 16 | 0xffff).max(self.clock);
+        let (low, high) = (ceiling(commit.ms), ceiling(commit.ms_most));
         let hlc = commit.hlc;
         if least > 0 && hlc <= least {
             self.wrong("I-31", format!("commit {}: clock {hlc:x} is not after {least:x}, which it saw", commit.n));
         }
         match sent {
             None => self.wrong("I-12", format!("commit {}: a group that was never sent", commit.n)),
-            Some(sent) if hlc != sent && (most < sent && sent <= ceiling) => {
+            Some(sent) if hlc != sent && (most < sent && sent <= low) => {
                 self.wrong("I-31", format!("commit {}: clock {hlc:x}, it was sent with {sent:x}", commit.n));
             }
-            Some(sent) if hlc > sent.min(ceiling).max(most + 1) => {
-                self.wrong("I-31", format!("commit {}: clock {hlc:x} is ahead of {sent:x} and {ceiling:x}", commit.n));
+            Some(sent) if hlc > sent.min(high).max(most + 1) => {
+                self.wrong("I-31", format!("commit {}: clock {hlc:x} is ahead of {sent:x} and {high:x}", commit.n));
             }
             Some(_) => {}
         }

@@ -272,7 +272,7 @@ impl Server {
             .query_map([], |row| {
                 let n = (row.get::<_, i64>(0)? & COMMIT_BITS).cast_unsigned();
                 let (hlc, ms) = (row.get::<_, i64>(2)?.cast_unsigned(), row.get::<_, i64>(3)?.cast_unsigned());
-                Ok(Commit { n, gid: Gid(row.get(1)?), hlc, ms, from: (row.get(4)?, row.get(5)?) })
+                Ok(Commit { n, gid: Gid(row.get(1)?), hlc, ms, ms_most: ms, from: (row.get(4)?, row.get(5)?) })
             })
             .and_then(Iterator::collect)
             .map_err(fail)?;

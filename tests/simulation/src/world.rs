@@ -96,12 +96,12 @@ pub struct World {
     server_in_doubt: bool,
     /// By how much the server's wall clock is behind.
     server_back_ms: u64,
-    /// The server's wall clock when it made each commit, as far as it is noted.
-    clock_at: BTreeMap<u64, u64>,
+    /// The server's wall clock when it made each commit, as far as it is noted: at least, and at most.
+    clock_at: BTreeMap<u64, (u64, u64)>,
     /// What it read when the server died in a request, or failed in one and died since.
-    clock_at_death: Option<u64>,
-    /// The latest it read when the server failed in a request: what that wrote may be in its log when it starts again.
-    clock_in_trouble: Option<u64>,
+    clock_at_death: Option<(u64, u64)>,
+    /// What it read when the server failed in requests: what they wrote may be in its log when it starts again.
+    clock_in_trouble: Option<(u64, u64)>,
     /// Whether devices look for news by themselves.
     pub polls: bool,
     /// Until when the server asked devices to wait.
@@ -226,7 +226,7 @@ impl World {
     }
 
     /// Notes the server's wall clock for the commits it has made since the last time.
-    fn note_clock(&mut self, clock_ms: u64) {
+    fn note_clock(&mut self, clock_ms: (u64, u64)) {
         let noted = self.clock_at.last_key_value().map_or(0, |(n, _)| *n);
         for n in noted + 1..=self.server.head().unwrap_or(noted) {
             self.clock_at.insert(n, clock_ms);
@@ -237,7 +237,7 @@ impl World {
     pub fn history(&self) -> Result<History, String> {
         let mut history = self.server.history()?;
         for commit in &mut history.commits {
-            commit.ms = self.clock_at.get(&commit.n).copied().unwrap_or(commit.ms);
+            (commit.ms, commit.ms_most) = self.clock_at.get(&commit.n).copied().unwrap_or((commit.ms, commit.ms));
         }
         history.words = self.past.words();
         Ok(history)

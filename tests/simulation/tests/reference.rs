@@ -20,6 +20,7 @@ fn after(writes: &[(usize, u64, u64, &'static str, Meaning)]) -> Expected {
             gid,
             hlc: *hlc,
             ms: 1_000,
+            ms_most: 1_000,
             from: (i64::try_from(*device).unwrap(), i64::try_from(n).unwrap()),
         });
         sent.insert(gid, *hlc);

@@ -38,9 +38,8 @@ impl World {
                     self.saw("request arrived that nobody waits for");
                 }
                 self.read_push(device, &request);
-                if let Some(clock_ms) = self.clock_at_death.take()
-                    && self.server.start()
-                {
+                if let Some(clock_ms) = self.clock_at_death.filter(|_| self.server.start()) {
+                    self.clock_at_death = None;
                     self.note_clock(clock_ms);
                 }
                 self.hear_words(&request);
@@ -48,9 +47,9 @@ impl World {
                 let answer = self.server.handle(device, &request, clock_ms);
                 match answer {
                     Some(response) => {
-                        self.note_clock(clock_ms);
+                        self.note_clock((clock_ms, clock_ms));
                         if response.status >= 500 {
-                            self.clock_in_trouble = self.clock_in_trouble.max(Some(clock_ms));
+                            self.clock_in_trouble = Some(around(self.clock_in_trouble, (clock_ms, clock_ms)));
                         }
                         if self.tells {
                             let text = String::from_utf8_lossy(&response.body);
@@ -71,7 +70,7 @@ impl World {
                         }
                     }
                     None => {
-                        self.clock_at_death = Some(clock_ms);
+                        self.clock_at_death = Some(around(self.clock_at_death, (clock_ms, clock_ms)));
                         self.server_died(reply);
                     }
                 }
@@ -119,7 +118,9 @@ impl World {
     /// The server's process ends; the machine goes on.
     pub(super) fn server_ends(&mut self) {
         self.server.stop();
-        self.clock_at_death = self.clock_at_death.max(self.clock_in_trouble.take());
+        if let Some(clock_ms) = self.clock_in_trouble.take() {
+            self.clock_at_death = Some(around(self.clock_at_death, clock_ms));
+        }
         self.server_in_doubt = self.server_failed;
     }
 
@@ -180,6 +181,11 @@ impl World {
             let _ = reply.send(Err(error));
         }
     }
+}
+
+/// The least and the most of both.
+fn around(one: Option<(u64, u64)>, (least, most): (u64, u64)) -> (u64, u64) {
+    one.map_or((least, most), |one| (least.min(one.0), most.max(one.1)))
 }
 
 fn portal() -> Response {
