@@ -58,6 +58,8 @@ pub(crate) enum Key {
     EarlierLives,
     /// 1 while the feed is read again from its beginning. Sync.
     FullPull,
+    /// 1 while a group that is to be sent may stand before one that was sealed earlier. Sync.
+    OutOfOrder,
     /// Milliseconds left of the server's `Retry-After` for pushes, and the boot clock then. The driver.
     RetryAfterMs,
     /// The same for pulls. The driver.
@@ -104,6 +106,7 @@ impl Key {
             Self::Renewed => "renewed",
             Self::EarlierLives => "earlier_lives",
             Self::FullPull => "full_pull",
+            Self::OutOfOrder => "out_of_order",
             Self::RetryAfterMs => "retry_after_ms",
             Self::PullRetryAfterMs => "pull_retry_after_ms",
             Self::LastError => "last_error",

@@ -73,6 +73,7 @@ pub(crate) fn rewind(sys: &mut SystemTx<'_>, expected: u64) -> Result<bool, Erro
     }
     let heads = log::between(sys, expected, next, &DECIDED)?;
     send_again(sys, &heads)?;
+    sys.set_meta(Key::OutOfOrder, Some(1))?;
     Ok(true)
 }
 

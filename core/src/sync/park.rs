@@ -11,7 +11,7 @@ use super::after::referred;
 use super::log::{self, Head};
 use super::{again, letters, seal, verdicts};
 use crate::error::Error;
-use crate::storage::{LoggedOp, SystemTx};
+use crate::storage::{Key, LoggedOp, SystemTx};
 
 /// Holds back the groups, never sent, that build on these ops, and those that build on them. Says how many.
 ///
@@ -234,6 +234,9 @@ pub(super) fn release(sys: &mut SystemTx<'_>) -> Result<bool, Error> {
             log::lower_low(sys, head.grp)?;
             released = true;
         }
+    }
+    if released {
+        sys.set_meta(Key::OutOfOrder, Some(1))?;
     }
     Ok(released)
 }

@@ -34,14 +34,18 @@ struct Candidate {
     replaces: Option<Gid>,
 }
 
-static CANDIDATES: LazyLock<String> = LazyLock::new(|| {
+static CANDIDATES: LazyLock<String> = LazyLock::new(|| candidates_by("grp"));
+/// The same where local order is not that of the seqs.
+static BY_SEQ: LazyLock<String> = LazyLock::new(|| candidates_by("seq IS NULL, seq, grp"));
+
+fn candidates_by(order: &str) -> String {
     format!(
         "SELECT grp, gid, state, first_op, ops, bytes, wall, boot, boot_ms, hlc_floor, schema, app, seq, hlc, after, \
          replaces FROM _ts_groups \
-         WHERE grp >= ?1 AND ({} >> state) & 1 AND (seq IS NULL OR seq > ?2) ORDER BY grp LIMIT ?3",
+         WHERE grp >= ?1 AND ({} >> state) & 1 AND (seq IS NULL OR seq > ?2) ORDER BY {order} LIMIT ?3",
         *states::SENDABLE
     )
-});
+}
 
 /// Bytes an entry has beside its ops: ids, stamps, member names.
 const ENVELOPE_BYTES: usize = 256;
@@ -57,10 +61,12 @@ pub(crate) fn seal_batch(sys: &mut SystemTx<'_>, input: &SealInput) -> Result<Ba
     let mut batch = Batch::default();
     let mut sealer = Sealer::begin(sys, input.now)?;
     let had_lives = sys.meta::<i64>(Key::EarlierLives)?.is_some();
+    let out_of_order = sys.meta::<i64>(Key::OutOfOrder)?.is_some();
     let mut from = log::low(sys)?;
     'batch: loop {
-        let listed = candidates(sys, from, input, only.is_some())?;
-        let next = listed.last().filter(|_| listed.len() > input.groups_max).map(|last| last.grp + 1);
+        let listed =
+            if out_of_order { by_seq(sys, from, input)? } else { candidates(sys, from, input, only.is_some())? };
+        let next = listed.last().filter(|_| !out_of_order && listed.len() > input.groups_max).map(|last| last.grp + 1);
         for candidate in listed {
             if only.as_ref().is_some_and(|only| !only.contains(&candidate.gid)) {
                 continue;
@@ -122,6 +128,20 @@ fn candidates(sys: &SystemTx<'_>, from: i64, input: &SealInput, all: bool) -> Re
     let mut found = sys.conn().prepare_cached(&CANDIDATES)?;
     let rows = found.query_map(params![from, after_seq.cast_signed(), most], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The same in the order of their seqs, new ones last. What went on after it was held back stands before what was sealed
+/// meanwhile: all of them are sorted, until nothing is out of order any more.
+fn by_seq(sys: &mut SystemTx<'_>, from: i64, input: &SealInput) -> Result<Vec<Candidate>, Error> {
+    let mut found = sys.conn().prepare_cached(&BY_SEQ)?;
+    let rows = found.query_map(params![from, 0, -1], read)?;
+    let mut all: Vec<Candidate> = rows.collect::<Result<_, _>>()?;
+    if all.is_sorted_by_key(|candidate| candidate.grp) {
+        sys.set_meta::<i64>(Key::OutOfOrder, None)?;
+    }
+    let after_seq = if input.only.is_some() { 0 } else { input.after_seq };
+    all.retain(|candidate| candidate.seq.is_none_or(|seq| seq > after_seq));
+    Ok(all)
 }
 
 /// Gives out seqs and stamps.

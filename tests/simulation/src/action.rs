@@ -147,7 +147,7 @@ fn one(rng: &mut fastrand::Rng, swarm: &Swarm) -> Action {
         49..=59 => Action::Sync { device },
         60..=62 => Action::Poke { device },
         63..=68 => Action::Pass { ms: rng.u32(..5_000) },
-        69 => Action::Pass { ms: rng.u32(..120_000) },
+        69..=70 => Action::Pass { ms: rng.u32(..120_000) },
         _ => Action::Deliver { packet: rng.u16(..) },
     }
 }

@@ -102,6 +102,8 @@ pub struct World {
     clock_at_death: Option<(u64, u64)>,
     /// What it read when the server failed in requests: what they wrote may be in its log when it starts again.
     clock_in_trouble: Option<(u64, u64)>,
+    /// What it read in requests after which its head could not be read.
+    clock_unnoted: Option<(u64, u64)>,
     /// Whether devices look for news by themselves.
     pub polls: bool,
     /// Until when the server asked devices to wait.
@@ -198,6 +200,7 @@ impl World {
             clock_at: BTreeMap::new(),
             clock_at_death: None,
             clock_in_trouble: None,
+            clock_unnoted: None,
             polls: swarm.polls,
             patient_until_ms: 0,
             rows: vec![("notes", app::SETTINGS.to_owned())],
@@ -225,12 +228,15 @@ impl World {
         if after_ms <= 60_000 { self.now_ms + after_ms + 1_000 } else { self.now_ms }
     }
 
-    /// Notes the server's wall clock for the commits it has made since the last time.
+    /// Notes the server's wall clock for the commits it has made since the last time, as soon as its head can be read.
     fn note_clock(&mut self, clock_ms: (u64, u64)) {
+        let clock_ms = around(self.clock_at_death.take(), around(self.clock_unnoted.take(), clock_ms));
+        let Some(head) = self.server.head() else {
+            self.clock_unnoted = Some(clock_ms);
+            return;
+        };
         let noted = self.clock_at.last_key_value().map_or(0, |(n, _)| *n);
-        for n in noted + 1..=self.server.head().unwrap_or(noted) {
-            self.clock_at.insert(n, clock_ms);
-        }
+        self.clock_at.extend((noted + 1..=head).map(|n| (n, clock_ms)));
     }
 
     /// Everything the server decided, and what its wall clock read then.
@@ -382,4 +388,9 @@ impl World {
             Some(Err(_)) | None => Vec::new(),
         }
     }
+}
+
+/// The least and the most of both.
+fn around(one: Option<(u64, u64)>, (least, most): (u64, u64)) -> (u64, u64) {
+    one.map_or((least, most), |one| (least.min(one.0), most.max(one.1)))
 }

@@ -152,6 +152,32 @@ fn what_is_held_back_goes_on_when_its_ground_was_applied_after_all() {
     }
 }
 
+/// I-12: what goes on after it was held back gets a later seq than what was sealed meanwhile, and goes behind it.
+#[test]
+fn what_goes_on_late_is_sent_behind_what_was_sealed_meanwhile() {
+    for batch in [1, 100] {
+        let (_dir, mut server, devices) = world(&["one", "two"]);
+        let one = &devices[0];
+        one.write(|tx| tx.insert_with_id("notes", "n", [("title", "A")]));
+        let packet = one.pack().unwrap();
+        count(one, "n", 7);
+        assert!(one.quarantine(packet.sent[0].gid));
+        one.write(|tx| tx.insert_with_id("notes", "m", [("title", "sealed meanwhile")]));
+        assert_eq!(one.pack().unwrap().sent.len(), 2, "the void, and what was written: both are lost on the way");
+        server.push(&packet.request).unwrap(); // it arrives after all
+        one.pull(&server); // the increment goes on
+        while one.counts().pending_groups > 0 {
+            let packet = one.packet(one.seal_with(|input| input.groups_max = batch)).unwrap();
+            assert!(packet.sent.is_sorted_by_key(|sent| sent.seq), "{batch} in a batch");
+            let answer = server.push(&packet.request).unwrap_or_else(|code| panic!("{code:?}, {batch} in a batch"));
+            one.hear(&answer, &packet);
+        }
+        settle(&mut server, &devices);
+        assert_eq!(devices[1].int("notes", "n", "views"), 7);
+        assert_eq!(devices[1].text("notes", "m", "title").as_deref(), Some("sealed meanwhile"));
+    }
+}
+
 /// I-10, I-40: a restored server forgot that a group was given up, and the packet arrives late: it counts once.
 #[test]
 fn what_was_held_back_and_arrives_late_at_a_restored_server_counts_once() {

@@ -56,7 +56,8 @@ impl World {
         self.past.undo(decided.into_iter().filter(|gid| !kept.contains(gid)));
         self.clock_at.retain(|n, _| *n <= head);
         self.answered_head = head;
-        (self.server_failed, self.server_in_doubt, self.clock_in_trouble) = (false, false, None);
+        (self.server_failed, self.server_in_doubt) = (false, false);
+        (self.clock_in_trouble, self.clock_unnoted) = (None, None);
         if told && self.server.start() && self.server.epoch() == epoch {
             self.wrong("I-40", "the server was restored with a new epoch and has its old one");
         }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use turnstone::transport::{Response, TransportError};
 
-use super::World;
+use super::{World, around};
 use crate::action::Action;
 use crate::network::{Packet, Reply};
 
@@ -39,7 +39,6 @@ impl World {
                 }
                 self.read_push(device, &request);
                 if let Some(clock_ms) = self.clock_at_death.filter(|_| self.server.start()) {
-                    self.clock_at_death = None;
                     self.note_clock(clock_ms);
                 }
                 self.hear_words(&request);
@@ -181,11 +180,6 @@ impl World {
             let _ = reply.send(Err(error));
         }
     }
-}
-
-/// The least and the most of both.
-fn around(one: Option<(u64, u64)>, (least, most): (u64, u64)) -> (u64, u64) {
-    one.map_or((least, most), |one| (least.min(one.0), most.max(one.1)))
 }
 
 fn portal() -> Response {
