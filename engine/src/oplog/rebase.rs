@@ -56,6 +56,7 @@ mod tests {
         let again = rebase(table, &op, Some((&now, 8)), 9).unwrap();
 
         assert_eq!(again.base, 8);
+        assert_eq!(rebase(table, &op, Some((&now, 0)), 9).unwrap().base, 9, "of a row that is only pending");
         assert_eq!(again.set, op.set, "what was meant stays");
         assert_eq!(again.was, [("x".to_owned(), Value::from("theirs"))].into(), "large values stay out");
         assert_eq!(rebase(table, &op, None, 9), None, "an update never makes a row");

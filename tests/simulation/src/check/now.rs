@@ -17,7 +17,7 @@ use crate::world::World;
 /// Every so many looks at a device, everything in it is looked at.
 const DEEP_EVERY: u64 = 24;
 
-/// Every so many looks count once faults are over: the judgement looks at everything.
+/// Every so many looks go beyond where a device stands once faults are over: the judgement looks at everything.
 const END_EVERY: u64 = 4;
 
 /// Looks at a device that just did something.
@@ -28,10 +28,10 @@ pub fn continuous(world: &mut World, at: usize) {
     device.looks += u64::from(device.looked_at != on_disk);
     let deep =
         (world.looks_hard || device.looks % DEEP_EVERY == at as u64 % DEEP_EVERY) && device.searched_at != on_disk;
-    let spared = world.ends && !world.looks_hard && device.looks % END_EVERY != at as u64 % END_EVERY;
-    if spared || (device.looked_at == on_disk && !deep) {
+    if device.looked_at == on_disk && !deep {
         return;
     }
+    let spared = world.ends && !world.looks_hard && device.looks % END_EVERY != at as u64 % END_EVERY;
     device.looked_at = on_disk;
     let Some(Ok(standing)) = world.devices[at].with(inspect::standing) else { return };
     let position = standing.position;
@@ -47,6 +47,9 @@ pub fn continuous(world: &mut World, at: usize) {
     if position > world.devices[at].position {
         world.devices[at].anchored_boot = Some(world.devices[at].time.boot.load(Ordering::Relaxed));
         world.devices[at].position = position;
+    }
+    if spared {
+        return;
     }
     pair(world, at);
     expected(world, at, position);

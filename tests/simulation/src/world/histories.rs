@@ -82,10 +82,9 @@ impl World {
     /// Whether a device that stands at `position` now may have stood further before: a history has ended since it last
     /// went back, and it goes back to the beginning.
     pub fn may_turn(&mut self, at: usize, position: u64) -> bool {
-        // Once faults are over not every look counts: by the next one it may have moved on from the beginning.
-        let (present, ends) = (self.past.present(), self.ends);
+        let present = self.past.present();
         let stands = &mut self.devices[at].stands;
-        let may = (position == 0 || ends) && stands.turned < present;
+        let may = position == 0 && stands.turned < present;
         if may {
             stands.turned = present;
             self.saw("device began again with another history");
