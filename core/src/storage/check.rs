@@ -21,7 +21,6 @@ pub(crate) fn run(reader: &Reader<'_>) -> Result<Vec<String>, Error> {
     for table in reader.tables().iter().filter(|table| !table.def.local_only) {
         fold_faults(reader, table, &mut logged, &mut faults)?;
     }
-    chain_faults(reader, &logged, &mut faults);
     log_faults(reader.conn(), &mut faults)?;
     Ok(faults)
 }
@@ -74,20 +73,16 @@ fn fold_faults(
             faults.push(format!("{name}: a visible row is not the fold of its ops over its base"));
         }
     }
+    chain_faults(table, logged, faults);
     Ok(())
 }
 
 /// Every op in the fold was reached from its row, and taken out of the log.
-fn chain_faults(reader: &Reader<'_>, left: &BTreeMap<i64, LoggedOp>, faults: &mut Vec<String>) {
-    let mut lost: BTreeMap<&str, usize> = BTreeMap::new();
-    for op in left.values().filter(|op| op.state.in_fold()) {
-        *lost.entry(&op.body.table).or_default() += 1;
-    }
-    for table in reader.tables().iter().filter(|table| !table.def.local_only) {
-        let name = &*table.def.name;
-        if let Some(count) = lost.get(name) {
-            faults.push(format!("{name}: {count} ops are in the fold and not reached from their rows"));
-        }
+fn chain_faults(table: &TableSql, left: &BTreeMap<i64, LoggedOp>, faults: &mut Vec<String>) {
+    let name = &table.def.name;
+    let lost = left.values().filter(|op| op.state.in_fold() && op.body.table == *name).count();
+    if lost > 0 {
+        faults.push(format!("{name}: {lost} ops are in the fold and not reached from their rows"));
     }
 }
 

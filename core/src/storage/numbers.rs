@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use rusqlite::Connection;
-use turnstone_engine::oplog::Moment;
+use turnstone_engine::oplog::{Moment, seen_of};
 use uuid::Uuid;
 
 use super::meta::Key;
@@ -25,10 +25,9 @@ pub(crate) struct Numbers {
 }
 
 impl Numbers {
-    /// What the writer of an op has seen of a row whose base has version `v`. A row that is only pending (0) has seen all
-    /// that was pulled: no commit of it is on this side of its create, but an earlier life may be.
+    /// What the writer of an op has seen of a row whose base has version `v`.
     pub(crate) const fn seen(&self, v: i64) -> u64 {
-        if v == 0 { self.applied_n } else { v.cast_unsigned() }
+        seen_of(v.cast_unsigned(), self.applied_n)
     }
 
     /// Reads them. A few look-ups, whatever the size of the log (W7).

@@ -241,6 +241,15 @@ fn pending_rows_take_the_position_as_their_base_and_groups_the_clock_as_their_fl
     assert_eq!((&rows[0][1], &rows[1][1]), (&Value::Int(0), &Value::Int(77)));
 }
 
+/// I-03: an op that is in the fold, and that its row no longer leads to, is found though the row looks as it should.
+#[test]
+fn an_op_that_is_not_reached_from_its_row_is_found() {
+    let (db, _folder) = bed();
+    insert(&db, "a").unwrap();
+    db.system(|sys| Ok(sys.conn().execute("UPDATE notes SET _p = NULL", [])?)).unwrap();
+    assert_eq!(db.check().unwrap(), ["notes: 1 ops are in the fold and not reached from their rows"]);
+}
+
 /// A group that a system transaction appends continues the chains and the numbers.
 #[test]
 fn an_appended_group_follows_the_newest_ops() {

@@ -72,20 +72,16 @@ pub(super) fn anchor(sys: &SystemTx<'_>) -> Result<Option<Anchor>, Error> {
 
 /// The commit number the database has pulled to.
 pub(super) fn at(sys: &SystemTx<'_>) -> Result<u64, Error> {
-    Ok(sys.meta::<i64>(Key::AppliedN)?.unwrap_or(0).cast_unsigned())
+    number(sys, Key::AppliedN)
 }
 
 /// The last commit of this history the database knows of: pulled, or told of in a verdict.
 fn known(sys: &SystemTx<'_>) -> Result<u64, Error> {
-    Ok(told(sys)?.max(at(sys)?))
-}
-
-fn told(sys: &SystemTx<'_>) -> Result<u64, Error> {
-    Ok(sys.meta::<i64>(Key::ToldN)?.unwrap_or(0).cast_unsigned())
+    Ok(number(sys, Key::ToldN)?.max(at(sys)?))
 }
 
 fn told_seq(sys: &SystemTx<'_>) -> Result<u64, Error> {
-    Ok(sys.meta::<i64>(Key::ToldSeq)?.unwrap_or(0).cast_unsigned())
+    number(sys, Key::ToldSeq)
 }
 
 /// Remembers what verdicts accepted: the greatest seq of this incarnation, and the last commit.
@@ -116,11 +112,16 @@ pub(super) fn next_seq(sys: &SystemTx<'_>) -> Result<u64, Error> {
 
 /// The last stamp given to a group.
 pub(super) fn last_hlc(sys: &SystemTx<'_>) -> Result<Hlc, Error> {
-    Ok(Hlc(sys.meta::<i64>(Key::LastHlc)?.unwrap_or(0).cast_unsigned()))
+    number(sys, Key::LastHlc).map(Hlc)
 }
 
 fn server_hlc(sys: &SystemTx<'_>) -> Result<Hlc, Error> {
-    Ok(Hlc(sys.meta::<i64>(Key::ServerHlc)?.unwrap_or(0).cast_unsigned()))
+    number(sys, Key::ServerHlc).map(Hlc)
+}
+
+/// A number that is 0 until it is written.
+fn number(sys: &SystemTx<'_>, key: Key) -> Result<u64, Error> {
+    Ok(sys.meta::<i64>(key)?.unwrap_or(0).cast_unsigned())
 }
 
 fn sixteen(sys: &SystemTx<'_>, key: Key) -> Result<Option<[u8; 16]>, Error> {

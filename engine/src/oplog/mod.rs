@@ -9,7 +9,7 @@ mod verdict;
 
 pub use clock::{Anchor, Moment, Stamper};
 pub use dependents::builds_on;
-pub use rebase::rebase;
+pub use rebase::{rebase, seen_of};
 pub use room::Room;
 pub use state::GroupState;
 pub use verdict::{DELETE_WINS, Settlement, lost_ops, settle};

@@ -5,6 +5,14 @@ use turnstone_protocol::op::{Op, OpKind};
 use turnstone_protocol::schema::Table;
 use turnstone_protocol::value::{Fields, Value};
 
+/// What the writer of an update or a delete has seen of a row whose base has this version, with `at` the commit the device
+/// has pulled to. A row that is only pending (0) has seen all that was pulled: no commit of it is on this side of its
+/// create, but an earlier life of its id may be.
+#[must_use]
+pub const fn seen_of(version: u64, at: u64) -> u64 {
+    if version == 0 { at } else { version }
+}
+
 /// The op with the base and the `was` of the row as it is now; none where the row it changes is not there.
 ///
 /// `row` is the visible row with its version, `at` the commit the device has pulled to.
@@ -17,8 +25,7 @@ pub fn rebase(table: &Table, op: &Op, row: Option<(&Fields, u64)>, at: u64) -> O
         (OpKind::Create | OpKind::Undelete, _) => again.base = at,
         (OpKind::Update | OpKind::Delete, None) => return None,
         (OpKind::Update | OpKind::Delete, Some((fields, version))) => {
-            // A row that is only pending: all that was pulled is seen.
-            again.base = if version == 0 { at } else { version };
+            again.base = seen_of(version, at);
             for name in op.set.keys() {
                 let was = fields.get(name).cloned().unwrap_or_else(|| default_of(table, name));
                 if was.byte_len() <= WAS_BYTES_MAX {

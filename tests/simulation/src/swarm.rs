@@ -175,7 +175,7 @@ impl Swarm {
             clock_rate: 0,
             server_restore: 0,
         };
-        // Few devices meet more often: the smaller of two draws.
+        // Few devices meet more often: the smaller of two numbers. The second is no draw, which would change all that follow.
         swarm.devices = rng.u8(3..=8).min(3 + u8::try_from(seed % 6).unwrap_or(0));
         swarm.equal_values = rng.u8(0..=80);
         swarm.forgets = rng.bool();

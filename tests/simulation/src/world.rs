@@ -8,6 +8,7 @@ mod moments;
 mod overheard;
 mod packets;
 mod poison;
+mod readings;
 mod system;
 mod writes;
 
@@ -18,6 +19,7 @@ use turnstone::testing::inspect;
 use turnstone_protocol::Gid;
 use turnstone_vfs::{Disk, Mount};
 
+use self::readings::Readings;
 use crate::action::{Action, clock_jump};
 use crate::app;
 use crate::device::{Device, DeviceSetup, EPOCH_MS, Outside};
@@ -96,14 +98,8 @@ pub struct World {
     server_in_doubt: bool,
     /// By how much the server's wall clock is behind.
     server_back_ms: u64,
-    /// The server's wall clock when it made each commit, as far as it is noted: at least, and at most.
-    clock_at: BTreeMap<u64, (u64, u64)>,
-    /// What it read when the server died in a request, or failed in one and died since.
-    clock_at_death: Option<(u64, u64)>,
-    /// What it read when the server failed in requests: what they wrote may be in its log when it starts again.
-    clock_in_trouble: Option<(u64, u64)>,
-    /// What it read in requests after which its head could not be read.
-    clock_unnoted: Option<(u64, u64)>,
+    /// The server's wall clock when it made each commit.
+    readings: Readings,
     /// Whether devices look for news by themselves.
     pub polls: bool,
     /// Until when the server asked devices to wait.
@@ -197,10 +193,7 @@ impl World {
             server_failed: false,
             server_in_doubt: false,
             server_back_ms: 0,
-            clock_at: BTreeMap::new(),
-            clock_at_death: None,
-            clock_in_trouble: None,
-            clock_unnoted: None,
+            readings: Readings::default(),
             polls: swarm.polls,
             patient_until_ms: 0,
             rows: vec![("notes", app::SETTINGS.to_owned())],
@@ -228,22 +221,11 @@ impl World {
         if after_ms <= 60_000 { self.now_ms + after_ms + 1_000 } else { self.now_ms }
     }
 
-    /// Notes the server's wall clock for the commits it has made since the last time, as soon as its head can be read.
-    fn note_clock(&mut self, clock_ms: (u64, u64)) {
-        let clock_ms = around(self.clock_at_death.take(), around(self.clock_unnoted.take(), clock_ms));
-        let Some(head) = self.server.head() else {
-            self.clock_unnoted = Some(clock_ms);
-            return;
-        };
-        let noted = self.clock_at.last_key_value().map_or(0, |(n, _)| *n);
-        self.clock_at.extend((noted + 1..=head).map(|n| (n, clock_ms)));
-    }
-
     /// Everything the server decided, and what its wall clock read then.
     pub fn history(&self) -> Result<History, String> {
         let mut history = self.server.history()?;
         for commit in &mut history.commits {
-            (commit.ms, commit.ms_most) = self.clock_at.get(&commit.n).copied().unwrap_or((commit.ms, commit.ms));
+            (commit.ms, commit.ms_most) = self.readings.of(commit.n).unwrap_or((commit.ms, commit.ms));
         }
         history.words = self.past.words();
         Ok(history)
@@ -388,9 +370,4 @@ impl World {
             Some(Err(_)) | None => Vec::new(),
         }
     }
-}
-
-/// The least and the most of both.
-fn around(one: Option<(u64, u64)>, (least, most): (u64, u64)) -> (u64, u64) {
-    one.map_or((least, most), |one| (least.min(one.0), most.max(one.1)))
 }

@@ -172,6 +172,9 @@ fn what_goes_on_late_is_sent_behind_what_was_sealed_meanwhile() {
             let answer = server.push(&packet.request).unwrap_or_else(|code| panic!("{code:?}, {batch} in a batch"));
             one.hear(&answer, &packet);
         }
+        assert!(one.system(|sys| crate::sync::rewind(sys, 2)));
+        let again = one.pack().unwrap().sent;
+        assert!(again.len() == 2 && again.is_sorted_by_key(|sent| sent.seq), "also when it is sent again");
         settle(&mut server, &devices);
         assert_eq!(devices[1].int("notes", "n", "views"), 7);
         assert_eq!(devices[1].text("notes", "m", "title").as_deref(), Some("sealed meanwhile"));

@@ -9,7 +9,7 @@ use turnstone_vfs::Disk;
 use super::{World, mount};
 use crate::action::{Action, CLONES_MAX};
 use crate::app;
-use crate::device::{Attempt, Device, DeviceSetup, Outside};
+use crate::device::{Device, DeviceSetup, Outside};
 use crate::model::Restored;
 use crate::work::Work;
 
@@ -112,10 +112,7 @@ impl World {
 
     /// Writes the pair. False: it is not known to be saved.
     pub(super) fn pair_saved(&mut self, at: usize, value: i64) -> bool {
-        self.writes += 1;
-        let (work, position) = (Work::Pair { value }, self.devices[at].position);
-        let attempt = Attempt::new(format!("w{}", self.writes), work, position);
-        self.attempt(at, attempt);
+        self.write(at, Work::Pair { value });
         self.devices[at].store.is_some() && self.devices[at].unsure.is_none()
     }
 

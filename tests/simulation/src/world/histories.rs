@@ -23,7 +23,7 @@ impl World {
     /// A copy of its files in a quiet moment, as `docs/server.md` asks for. A server whose disk has failed may hold what
     /// it told nobody.
     fn back_up_server(&mut self) {
-        if self.server_failed || self.clock_at_death.is_some() || !self.server.is_up() {
+        if self.server_failed || self.readings.is_unseen() || !self.server.is_up() {
             return;
         }
         if let Some(copy) = self.server.copy() {
@@ -34,7 +34,7 @@ impl World {
 
     /// A copy is put back. `told`: the server is started with a new epoch, as it should be.
     fn restore_server(&mut self, older: bool, told: bool) {
-        if self.clock_at_death.is_some() || !self.server.is_up() {
+        if self.readings.is_unseen() || !self.server.is_up() {
             return;
         }
         let latest_ms = self.past.latest_ms.max(self.server_ms());
@@ -54,10 +54,9 @@ impl World {
         }
         let kept: BTreeSet<Gid> = self.server.decided().unwrap_or_default();
         self.past.undo(decided.into_iter().filter(|gid| !kept.contains(gid)));
-        self.clock_at.retain(|n, _| *n <= head);
+        self.readings.turn(head);
         self.answered_head = head;
         (self.server_failed, self.server_in_doubt) = (false, false);
-        (self.clock_in_trouble, self.clock_unnoted) = (None, None);
         if told && self.server.start() && self.server.epoch() == epoch {
             self.wrong("I-40", "the server was restored with a new epoch and has its old one");
         }

@@ -9,7 +9,7 @@ use turnstone_protocol::Gid;
 
 use super::World;
 use crate::action::Action;
-use crate::device::{Attempt, Retry};
+use crate::device::Retry;
 use crate::model::{ModelOp, WriteId};
 use crate::work::Work;
 
@@ -40,10 +40,7 @@ impl World {
         let Some(op) = row.filter(|op| op.table != "pairs") else { return };
         if self.devices[at].retrying.is_none() && self.up(at) && self.devices[at].unsure.is_none() {
             self.saw("row of a dead letter edited while it is sent again");
-            self.writes += 1;
-            let work = Work::Set { table: op.table, id: op.id, field: "a", value, by_sql: false };
-            let write_id = format!("w{}", self.writes);
-            self.attempt(at, Attempt::new(write_id, work, self.devices[at].position));
+            self.write(at, Work::Set { table: op.table, id: op.id, field: "a", value, by_sql: false });
             self.touch(at);
         }
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use turnstone::transport::{Response, TransportError};
 
-use super::{World, around};
+use super::World;
 use crate::action::Action;
 use crate::network::{Packet, Reply};
 
@@ -38,18 +38,15 @@ impl World {
                     self.saw("request arrived that nobody waits for");
                 }
                 self.read_push(device, &request);
-                if let Some(clock_ms) = self.clock_at_death.filter(|_| self.server.start()) {
-                    self.note_clock(clock_ms);
+                if self.readings.is_unseen() && self.server.start() {
+                    self.readings.started(self.server.head());
                 }
                 self.hear_words(&request);
                 let clock_ms = self.server_ms();
                 let answer = self.server.handle(device, &request, clock_ms);
                 match answer {
                     Some(response) => {
-                        self.note_clock((clock_ms, clock_ms));
-                        if response.status >= 500 {
-                            self.clock_in_trouble = Some(around(self.clock_in_trouble, (clock_ms, clock_ms)));
-                        }
+                        self.readings.answered(clock_ms, response.status >= 500, self.server.head());
                         if self.tells {
                             let text = String::from_utf8_lossy(&response.body);
                             eprintln!("             device {device} {} -> {} {text}", request.path, response.status);
@@ -69,7 +66,7 @@ impl World {
                         }
                     }
                     None => {
-                        self.clock_at_death = Some(around(self.clock_at_death, (clock_ms, clock_ms)));
+                        self.readings.died(clock_ms);
                         self.server_died(reply);
                     }
                 }
@@ -117,9 +114,7 @@ impl World {
     /// The server's process ends; the machine goes on.
     pub(super) fn server_ends(&mut self) {
         self.server.stop();
-        if let Some(clock_ms) = self.clock_in_trouble.take() {
-            self.clock_at_death = Some(around(self.clock_at_death, clock_ms));
-        }
+        self.readings.ended();
         self.server_in_doubt = self.server_failed;
     }
 

@@ -28,10 +28,7 @@ impl World {
         if !self.adopt(at) {
             return;
         }
-        self.writes += 1;
-        let position = self.devices[at].position;
-        let attempt = Attempt::new(format!("w{}", self.writes), work.clone(), position);
-        self.attempt(at, attempt);
+        self.write(at, work.clone());
         if let Work::Create { table: table @ "slots", id, value } = work
             && value % 4 == 1
         {
@@ -47,11 +44,15 @@ impl World {
                 return;
             }
             self.saw("row edited at once");
-            self.writes += 1;
-            let work = Work::Set { table, id: id.to_owned(), field, value: value + 1, by_sql: false };
-            let attempt = Attempt::new(format!("w{}", self.writes), work, self.devices[at].position);
-            self.attempt(at, attempt);
+            self.write(at, Work::Set { table, id: id.to_owned(), field, value: value + 1, by_sql: false });
         }
+    }
+
+    /// Runs a write for the first time, under a write id of its own.
+    pub(super) fn write(&mut self, at: usize, work: Work) {
+        self.writes += 1;
+        let attempt = Attempt::new(format!("w{}", self.writes), work, self.devices[at].position);
+        self.attempt(at, attempt);
     }
 
     fn plan(&mut self, action: &Action) -> (u8, Work) {

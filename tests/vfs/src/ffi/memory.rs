@@ -15,10 +15,8 @@ const FINE: usize = FINE_MAX / STEP;
 /// Larger pieces come from the system.
 const COARSE_MAX: usize = 1 << 18;
 const CLASSES: usize = FINE + 4 * (COARSE_MAX.ilog2() - FINE_MAX.ilog2()) as usize;
-/// What is taken from the system at a time: as much as a large page of memory, or several. Worlds jump about in more memory
-/// than the processor has small pages noted for.
-const CHUNK: usize = 1 << 22;
-const LARGE_PAGE: usize = 1 << 21;
+/// What is taken from the system at a time.
+const CHUNK: usize = 1 << 20;
 
 thread_local! {
     // Nothing here has a destructor, so it can be used to the last moment of a thread.
@@ -118,11 +116,8 @@ fn carve(size: usize) -> *mut u8 {
         let (mut at, mut left) = rest.get();
         if left < size {
             // SAFETY: the layout is not empty.
-            at = unsafe { System.alloc(Layout::from_size_align_unchecked(CHUNK, LARGE_PAGE)) };
+            at = unsafe { System.alloc(Layout::from_size_align_unchecked(CHUNK, STEP)) };
             left = if at.is_null() { 0 } else { CHUNK };
-            #[cfg(target_os = "linux")]
-            // SAFETY: advice about memory of ours; that it is not taken changes nothing.
-            let _ = unsafe { libc::madvise(at.cast(), left, libc::MADV_HUGEPAGE) };
         }
         if left < size {
             return null_mut();
