@@ -96,7 +96,7 @@ impl<'c> Tx<'c> {
         let held = self.held_for(table, id, &slots)?;
         let held = held.ok_or_else(|| Error::RowMissing { table: table.def.name.clone() })?;
         let Some(Value::Int(now)) = held.values.get(at) else {
-            return Err(Error::Internal { what: "a counter that is not a number" });
+            return Err(Error::Corrupt);
         };
         now.checked_add(by).ok_or_else(|| overflow(table, at))?;
         let mut changes = vec![Change::Keep; slots.len()];
@@ -310,7 +310,7 @@ pub(super) fn edit(table: &TableSql, at: usize, new: Value, was: &Value) -> Resu
     match (&new, was) {
         (Value::Int(new), Value::Int(was)) if new == was => Ok(Change::Keep),
         (Value::Int(new), Value::Int(was)) => new.checked_sub(*was).map(Change::Inc).ok_or_else(|| overflow(table, at)),
-        _ => Err(Error::Internal { what: "a counter that is not a number" }),
+        _ => Err(Error::Corrupt),
     }
 }
 

@@ -184,7 +184,7 @@ impl<'a> SystemTx<'a> {
             update.raw_bind_parameter(values.len() + 4, extra.as_ref().and_then(extra_text))?;
         }
         if update.raw_execute()? != 1 {
-            return Err(Error::Internal { what: "a row that was read is not there" });
+            return Err(Error::Corrupt);
         }
         self.changes.row(&table.def.name, id);
         Ok(())

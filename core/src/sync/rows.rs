@@ -102,7 +102,7 @@ impl Rows {
 
 /// A table the log or a letter names: it was in the schema when that was written, and schemas only grow.
 pub(super) fn known<'s>(schema: &'s Schema, table: &str) -> Result<&'s Table, Error> {
-    schema.table(table).ok_or(Error::Internal { what: "the log names a table that is not in the schema" })
+    schema.table(table).ok_or(Error::Corrupt)
 }
 
 /// Reads a row. `replaced_by`: the version of a row that takes the place of its base at once, which is not read then

@@ -176,7 +176,7 @@ impl Sealer {
                 .prepare_cached("UPDATE _ts_groups SET attempts = attempts + 1 WHERE grp = ?1")?
                 .execute([group.grp])?;
         }
-        let seq = group.seq.ok_or(Error::Internal { what: "a sent group has no seq" })?;
+        let seq = group.seq.ok_or(Error::Corrupt)?;
         let void = group.state.is_void();
         let body = if void { format!(r#"{{"seq":{seq},"void":"{}"}}"#, group.gid) } else { compose(&group, bodies) };
         let sent = Sent { gid: group.gid, seq, incarnation: self.incarnation, grp: group.grp, void };

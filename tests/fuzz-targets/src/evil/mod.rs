@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use answers::Evil;
+use said::Said;
 use start::{NOW_MS, PATH};
 use turnstone::testing::inspect;
 use turnstone::transport::MemoryTransport;
@@ -67,12 +68,19 @@ pub(crate) fn server(data: &[u8]) {
         account(device, &groups, &lock(&evil).said.decided);
         lock(&evil).repents = true;
         let recovered = recover(&store, &time, &slot);
-        let decided = lock(&evil).said.decided.clone();
+        let Said { decided, principal: honest, .. } = std::mem::take(&mut lock(&evil).said);
         assert_eq!(inspect::faults(&store).expect("the file reads"), Vec::<String>::new());
         let _ = store.close();
         time.settle();
         account(device, &groups, &decided);
-        assert_eq!(recovered, Ok(()), "an honest server does not get everything");
+        let owner = principal(device);
+        if owner.is_none() || owner == honest {
+            assert_eq!(recovered, Ok(()), "an honest server does not get everything");
+        } else {
+            // The first greeting named somebody else: the database is that account's, and an honest server of this one gets
+            // nothing of it (I-48).
+            assert!(recovered.is_err(), "a database of {owner:?} syncs as {honest:?}");
+        }
         untouched(device, &start.schema);
     });
 }
@@ -120,6 +128,13 @@ fn bounded(device: &Mount, held: u64, sent: u64) {
     let stored = device.disk().used();
     let most = held + STORED_MAX + STORED_PER_BYTE * sent;
     assert!(stored <= most, "{stored} bytes are stored of {sent} that were sent");
+}
+
+/// Whose database it is, as far as the device knows.
+fn principal(device: &Mount) -> Option<String> {
+    let file = dump::open(device, PATH).expect("the file opens");
+    let mut found = file.prepare("SELECT value FROM _ts_meta WHERE key = 'principal'").expect("a query");
+    found.query_map([], |row| row.get(0)).expect("rows").next().transpose().expect("a text")
 }
 
 /// No table, no trigger, no file that was not there.

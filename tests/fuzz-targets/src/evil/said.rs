@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 use turnstone::transport::{Request, Response};
-use turnstone_protocol::wire::{PullAnswer, PullRequest, PushAnswer, PushRequest};
+use turnstone_protocol::wire::{HelloAnswer, PullAnswer, PullRequest, PushAnswer, PushRequest};
 use turnstone_protocol::{Gid, Incarnation, hash, limits};
 
 #[derive(Default)]
@@ -18,6 +18,8 @@ pub(super) struct Said {
     pub(super) decided: BTreeSet<Gid>,
     /// Bytes of all answers, unpacked.
     pub(super) bytes: u64,
+    /// Whose database it is, as the last greeting has it.
+    pub(super) principal: Option<String>,
 }
 
 impl Said {
@@ -30,6 +32,11 @@ impl Said {
         let names: Vec<(String, String)> =
             request.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let Some(asked) = unpack(&names, &request.body) else { return };
+        if request.path.starts_with("/sync/v1/hello")
+            && let Ok(answer) = serde_json::from_slice::<HelloAnswer>(&body)
+        {
+            self.principal = answer.principal;
+        }
         if request.path.ends_with("/push") {
             let asked: PushRequest<Json> = serde_json::from_slice(&asked).expect("a device sends what can be read");
             let sent = self.sent(&asked);
