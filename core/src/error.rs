@@ -374,10 +374,11 @@ impl From<rusqlite::Error> for Error {
         use rusqlite::ErrorCode as C;
         let Some(failure) = error.sqlite_error() else {
             return match error {
-                rusqlite::Error::QueryReturnedNoRows => Self::Internal { what: "a row that must be there is not" },
-                rusqlite::Error::FromSqlConversionFailure(..)
+                // Our tables are strict: only a damaged file lacks a row of ours, or has a value of another type.
+                rusqlite::Error::QueryReturnedNoRows
+                | rusqlite::Error::FromSqlConversionFailure(..)
                 | rusqlite::Error::IntegralValueOutOfRange(..)
-                | rusqlite::Error::InvalidColumnType(..) => Self::Internal { what: "a column has another type" },
+                | rusqlite::Error::InvalidColumnType(..) => Self::Corrupt,
                 other => Self::Sql { message: sql_message(&other) },
             };
         };
@@ -394,6 +395,20 @@ impl From<rusqlite::Error> for Error {
             C::CannotOpen => Self::CannotOpen,
             C::PermissionDenied => Self::ReadOnly,
             _ => Self::Sql { message: sql_message(&error) },
+        }
+    }
+}
+
+impl Error {
+    /// What an app's own closure made of a row failed: it asked for another type than there is, as a rule.
+    pub(crate) fn reading(error: &rusqlite::Error) -> Self {
+        match error {
+            rusqlite::Error::SqliteFailure(failure, _) => rusqlite::Error::SqliteFailure(*failure, None).into(),
+            // Its words may hold what was read.
+            rusqlite::Error::FromSqlConversionFailure(column, ..) => {
+                Self::Sql { message: format!("column {column} is not what the query's closure takes it for") }
+            }
+            other => Self::Sql { message: sql_message(other) },
         }
     }
 }

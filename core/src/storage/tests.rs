@@ -250,6 +250,15 @@ fn an_op_that_is_not_reached_from_its_row_is_found() {
     assert_eq!(db.check().unwrap(), ["notes: 1 ops are in the fold and not reached from their rows"]);
 }
 
+/// A closure of an app that takes a column for something else is told so, and the file is not called damaged.
+#[test]
+fn a_closure_that_reads_another_type_is_told_so() {
+    let (db, _folder) = bed();
+    insert(&db, "a").unwrap();
+    let read = db.query_map("SELECT id FROM notes", &[], |row| row.get::<_, i64>(0));
+    assert_eq!(read.unwrap_err().code(), "sql");
+}
+
 /// A group that a system transaction appends continues the chains and the numbers.
 #[test]
 fn an_appended_group_follows_the_newest_ops() {

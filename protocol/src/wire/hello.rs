@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::number;
 use crate::hlc::Hlc;
 use crate::id::Epoch;
 
@@ -19,16 +20,19 @@ pub struct HelloAnswer {
     /// The lowest schema version it still accepts.
     pub schema_min: u32,
     /// The tenant's last commit number.
+    #[serde(deserialize_with = "number::read")]
     pub head: u64,
     /// Clients may forget their own acked groups up to this commit.
+    #[serde(deserialize_with = "number::read")]
     pub stable: u64,
     /// The last seq it recorded for the asking device and incarnation, if it named them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "number::read_some", skip_serializing_if = "Option::is_none")]
     pub last_seq: Option<u64>,
     /// Who the token is for: the same text for the same user of the same tenant, for ever, and for nobody else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub principal: Option<String>,
     /// The server's wall clock, in milliseconds since 1970.
+    #[serde(deserialize_with = "number::read")]
     pub now: u64,
     /// The tenant's clock.
     pub hlc: Hlc,

@@ -1,6 +1,7 @@
 //! Requests and answers under `/sync/v1`.
 
 mod hello;
+mod number;
 mod pull;
 mod push;
 mod verdict;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::number;
 use crate::hlc::Hlc;
 use crate::id::{DeviceId, Epoch, Gid, Incarnation};
 use crate::value::Fields;
@@ -45,16 +46,20 @@ pub struct PullAnswer {
     /// Where the device stands once it has applied this page.
     pub cursor: String,
     /// The commit number of that position.
+    #[serde(deserialize_with = "number::read")]
     pub at: u64,
     /// Whether there is more to pull now.
     pub more: bool,
     /// The highest seq of this incarnation whose groups are all decided at or before `at`.
+    #[serde(deserialize_with = "number::read")]
     pub acked: u64,
     /// Clients may forget their own acked groups up to this commit.
+    #[serde(deserialize_with = "number::read")]
     pub stable: u64,
     /// The tenant's clock.
     pub hlc: Hlc,
     /// The server's wall clock, in milliseconds since 1970.
+    #[serde(deserialize_with = "number::read")]
     pub now: u64,
 }
 
@@ -73,19 +78,20 @@ pub enum Consistency {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Commit {
     /// The commit number; of a run, the first.
+    #[serde(deserialize_with = "number::read")]
     pub n: u64,
     /// Set where the asking device made it, in whichever incarnation: the group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gid: Option<Gid>,
     /// Set where the asking incarnation made it: the group's seq.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "number::read_some", skip_serializing_if = "Option::is_none")]
     pub own: Option<u64>,
     /// Set where the asking incarnation's ops took full effect: the device promotes its own ops and `rows` is empty.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub as_sent: bool,
     /// How many: neighbouring own commits that took effect as sent travel as one run, `n`, `n + 1` … with the seqs
     /// `own`, `own + 1` …, to a client that said it reads runs.
-    #[serde(default = "one", skip_serializing_if = "is_one")]
+    #[serde(deserialize_with = "number::read", default = "one", skip_serializing_if = "is_one")]
     pub count: u64,
     /// Of a run: [`crate::hash::gids`] of its groups. A device that holds other groups under those seqs is a clone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -115,7 +121,7 @@ pub struct Row {
     /// The row id.
     pub id: String,
     /// The commit of its create, in its present life; none where it is this very commit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "number::read_some", skip_serializing_if = "Option::is_none")]
     pub born: Option<u64>,
     /// The fields that differ from their default; empty for a tombstone.
     #[serde(default, skip_serializing_if = "Fields::is_empty")]

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::number;
 use super::pull::{PullAnswer, is_rows_max, rows_max};
 use super::verdict::Verdict;
 use crate::hlc::Hlc;
@@ -50,10 +51,12 @@ pub struct PushAnswer {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub applied: Vec<Run>,
     /// The server's wall clock, in milliseconds since 1970.
+    #[serde(deserialize_with = "number::read")]
     pub now: u64,
     /// The tenant's clock after this push.
     pub hlc: Hlc,
     /// Clients may forget their own acked groups up to this commit.
+    #[serde(deserialize_with = "number::read")]
     pub stable: u64,
     /// The pull half, where it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,10 +68,13 @@ pub struct PushAnswer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// The first seq.
+    #[serde(deserialize_with = "number::read")]
     pub seq: u64,
     /// The commit of the first.
+    #[serde(deserialize_with = "number::read")]
     pub commit: u64,
     /// How many groups.
+    #[serde(deserialize_with = "number::read")]
     pub count: u64,
 }
 

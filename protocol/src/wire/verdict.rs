@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::number;
 use crate::catalogue::Code;
 use crate::id::Gid;
 use crate::words::open_words;
@@ -12,11 +13,12 @@ pub struct Verdict {
     /// The group.
     pub gid: Gid,
     /// The seq it was sent with.
+    #[serde(deserialize_with = "number::read")]
     pub seq: u64,
     /// What became of it.
     pub verdict: Outcome,
     /// The commit that decided it (applied, merged).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "number::read_some", skip_serializing_if = "Option::is_none")]
     pub commit: Option<u64>,
     /// Why it was refused or must wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]

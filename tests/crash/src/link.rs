@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::value::RawValue;
 use turnstone::transport::{MemoryTransport, Request, Response, TransportError};
-use turnstone_protocol::wire::{PullRequest, PushRequest};
+use turnstone_protocol::wire::{PRINCIPAL, PullRequest, PushRequest};
 use turnstone_protocol::{Code, Problem};
 use turnstone_server::{Principal, Service};
 
@@ -62,6 +62,8 @@ fn response(status: u16, kind: &str, json: String) -> Response {
 
 fn answer(service: &Service, who: &Principal, request: &Request, now_ms: u64) -> Result<String, Problem> {
     let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
+    let named = request.headers.iter().find(|(name, _)| *name == PRINCIPAL);
+    who.owns(named.map(|(_, value)| value.as_bytes()))?;
     let body = unpack(request)?;
     let malformed = |error: serde_json::Error| Problem::new(Code::Malformed, error.to_string());
     match path {

@@ -181,6 +181,8 @@ pub struct Device {
     pub older: Option<Store>,
     /// The version of its app.
     pub version: u32,
+    /// The longest that a server ever asked it to wait.
+    pub waits_ms: u64,
     /// Whether it was shut out and has not been told that it may come back.
     pub shut_out: bool,
     /// What is kept outside of its files, where no backup goes; none: nothing is.
@@ -236,6 +238,7 @@ impl Device {
             position: 0,
             older: None,
             version: 1,
+            waits_ms: 0,
             shut_out: false,
             witness: None,
             backup: None,

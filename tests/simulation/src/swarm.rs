@@ -136,7 +136,7 @@ impl Swarm {
             truncate: rate(20),
             captive: rate(15),
             crash_device: rate(20),
-            crash_device_at: rate(50),
+            crash_device_at: rate(35),
             crash_in_answer: 0,
             restore_in_push: 0,
             lose_verdicts: 0,
@@ -175,18 +175,23 @@ impl Swarm {
             clock_rate: 0,
             server_restore: 0,
         };
-        // Few devices meet more often: the smaller of two numbers. The second is no draw, which would change all that follow.
-        swarm.devices = rng.u8(3..=8).min(3 + u8::try_from(seed % 6).unwrap_or(0));
+        // Few devices meet more often: the smallest of three numbers.
+        swarm.devices = rng.u8(3..=8).min(rng.u8(3..=8)).min(rng.u8(3..=8));
         swarm.equal_values = rng.u8(0..=80);
         swarm.forgets = rng.bool();
         swarm.refusals = rng.bool();
-        let mut small = |most: u8| if rng.bool() { rng.u8(1..=most) } else { 200 };
+        // Small pages and batches show much and cost much, those of one most of both.
+        let mut small = |most: u8| match rng.u8(..12) {
+            0 => 1,
+            1 | 2 => rng.u8(2..=most),
+            _ => 200,
+        };
         swarm.page_rows = small(10);
         swarm.push_groups = small(8);
         swarm.batch_groups = small(6);
-        swarm.batch_rows = small(12);
+        swarm.batch_rows = small(12).max(2);
         let mut rate = |most: u16| if rng.bool() { rng.u16(1..=most) } else { 0 };
-        swarm.restore = rate(40);
+        swarm.restore = rate(25);
         swarm.neighbour = rate(20);
         swarm.suspend = rate(20);
         swarm.background = rate(40);
@@ -206,12 +211,12 @@ impl Swarm {
         swarm.hole = rate(20);
         swarm.clock_rate = rate(15);
         swarm.poison_stays = rng.u8(..3) == 0;
-        swarm.server_restore = if rng.u8(..5) == 0 { rng.u16(5..=40) } else { 0 };
+        swarm.server_restore = if rng.u8(..4) == 0 { rng.u16(5..=40) } else { 0 };
         // Dice of their own: with or without them, a seed has the same weather in everything else.
         let mut rng = fastrand::Rng::with_seed(seed ^ 0x5eed_5a3a_0000_0004);
         let mut rate = |most: u16| if rng.bool() { rng.u16(1..=most) } else { 0 };
         swarm.crash_in_answer = rate(15);
-        swarm.restore_in_push = rate(20);
+        swarm.restore_in_push = rate(15);
         swarm.lose_verdicts = rate(30);
         swarm
     }

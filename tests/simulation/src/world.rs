@@ -308,6 +308,7 @@ impl World {
         let runs = device.start(now_ms);
         if runs && !was_up && self.devices[at].lives > 1 {
             self.saw("device restarted");
+            self.waits_again(at);
         }
         if runs {
             self.adopt(at);

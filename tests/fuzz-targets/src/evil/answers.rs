@@ -29,6 +29,11 @@ impl Evil {
     }
 
     pub(super) fn answer(&mut self, honest: &MemoryTransport, request: Request) -> Result<Response, TransportError> {
+        if request.path.starts_with("/sync/v1/hello")
+            && let Ok(answer) = ask(honest, request.clone())
+        {
+            self.said.honest_greeting(&answer);
+        }
         if self.repents {
             let answer = ask(honest, request.clone())?;
             self.said.hear(&request, &answer);

@@ -18,7 +18,7 @@ pub(super) struct Said {
     pub(super) decided: BTreeSet<Gid>,
     /// Bytes of all answers, unpacked.
     pub(super) bytes: u64,
-    /// Whose database it is, as the last greeting has it.
+    /// Whose database it is, as an honest server greets.
     pub(super) principal: Option<String>,
 }
 
@@ -32,11 +32,6 @@ impl Said {
         let names: Vec<(String, String)> =
             request.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let Some(asked) = unpack(&names, &request.body) else { return };
-        if request.path.starts_with("/sync/v1/hello")
-            && let Ok(answer) = serde_json::from_slice::<HelloAnswer>(&body)
-        {
-            self.principal = answer.principal;
-        }
         if request.path.ends_with("/push") {
             let asked: PushRequest<Json> = serde_json::from_slice(&asked).expect("a device sends what can be read");
             let sent = self.sent(&asked);
@@ -51,6 +46,13 @@ impl Said {
             if let Ok(page) = serde_json::from_slice::<PullAnswer>(&body) {
                 self.page(asked.incarnation, &page);
             }
+        }
+    }
+
+    /// What an honest server says to a greeting, whatever the device hears.
+    pub(super) fn honest_greeting(&mut self, answer: &Response) {
+        if let Ok(answer) = serde_json::from_slice::<HelloAnswer>(&answer.body) {
+            self.principal = answer.principal;
         }
     }
 

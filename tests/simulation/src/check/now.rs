@@ -15,7 +15,7 @@ use crate::model::{Meaning, ModelOp};
 use crate::world::World;
 
 /// Every so many looks at a device, everything in it is looked at.
-const DEEP_EVERY: u64 = 24;
+const DEEP_EVERY: u64 = 12;
 
 /// Every so many looks go beyond where a device stands once faults are over: the judgement looks at everything.
 const END_EVERY: u64 = 4;
@@ -33,8 +33,7 @@ pub fn continuous(world: &mut World, at: usize) {
     }
     let spared = world.ends && !world.looks_hard && device.looks % END_EVERY != at as u64 % END_EVERY;
     device.looked_at = on_disk;
-    let Some(Ok(standing)) = world.devices[at].with(inspect::standing) else { return };
-    let position = standing.position;
+    let Some(position) = world.devices[at].pulled_to() else { return };
     let before = world.devices[at].position;
     if position < before {
         if !world.may_turn(at, position) {
@@ -48,10 +47,11 @@ pub fn continuous(world: &mut World, at: usize) {
         world.devices[at].anchored_boot = Some(world.devices[at].time.boot.load(Ordering::Relaxed));
         world.devices[at].position = position;
     }
+    pair(world, at);
     if spared {
         return;
     }
-    pair(world, at);
+    let Some(Ok(standing)) = world.devices[at].with(inspect::standing) else { return };
     expected(world, at, position);
     wakes(world, at, standing);
     status::shape(world, at, standing);

@@ -93,7 +93,10 @@ fn come_to(world: &mut World, is_asked: impl Fn(&Device) -> bool, holds: impl Fn
         }
         if world.now_ms >= next_ask_ms {
             next_ask_ms = world.now_ms + 5_000;
-            world.devices.iter().filter(|device| is_asked(device)).for_each(Device::ask_sync);
+            let head = Some(head(world));
+            // Who is through would only hear that there is nothing new.
+            let is_behind = |device: &&Device| is_asked(device) && drained_at(device) != head;
+            world.devices.iter().filter(is_behind).for_each(Device::ask_sync);
         }
         world.wait(500);
     }

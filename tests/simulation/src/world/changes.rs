@@ -127,6 +127,7 @@ impl World {
         device.witness = Some(Outside::default());
         device.version = self.devices[from].version;
         device.stands = self.devices[from].stands;
+        device.waits_ms = self.devices[from].waits_ms;
         device.time.boot.store(1_000 * (at as u64 + 1), Ordering::Relaxed);
         device.time.booted_ms.store(self.now_ms, Ordering::Relaxed);
         self.devices.push(device);

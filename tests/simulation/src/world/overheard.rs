@@ -53,10 +53,20 @@ impl World {
     }
 
     /// A device that hears that it is to wait waits from then on, a little longer than it is asked to.
-    pub(super) fn heard_to_wait(&mut self, response: &Response) {
+    pub(super) fn heard_to_wait(&mut self, device: usize, response: &Response) {
         if let Some((_, wait_s)) = response.headers.iter().find(|(name, _)| name == "retry-after") {
             let wait_ms = 1_100 * wait_s.parse().unwrap_or(0_u64) + 1_000;
+            let longest_ms = &mut self.devices[device].waits_ms;
+            *longest_ms = wait_ms.max(*longest_ms);
             self.patient_until_ms = self.patient_until_ms.max(self.now_ms + wait_ms);
+        }
+    }
+
+    /// A device that lost its power cannot know how long it was off: it waits again for all it was asked to wait.
+    pub(super) fn waits_again(&mut self, device: usize) {
+        let device = &self.devices[device];
+        if device.time.boot.load(Ordering::Relaxed) > 1 {
+            self.patient_until_ms = self.patient_until_ms.max(self.now_ms + device.waits_ms);
         }
     }
 

@@ -72,7 +72,7 @@ impl World {
                 }
             }
             Packet::Down { device, response, reply, history } => {
-                self.heard_to_wait(&response);
+                self.heard_to_wait(device, &response);
                 let waited = reply.send(Ok(response));
                 self.note(waited.into());
                 let before = self.hears_from(device, history);

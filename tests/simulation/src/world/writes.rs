@@ -30,7 +30,7 @@ impl World {
         }
         self.write(at, work.clone());
         if let Work::Create { table: table @ "slots", id, value } = work
-            && value % 4 == 1
+            && value % 2 == 1
         {
             self.edit_at_once(at, table, &id, value);
         }
@@ -58,7 +58,8 @@ impl World {
     fn plan(&mut self, action: &Action) -> (u8, Work) {
         match *action {
             Action::Create { device, table, value } => {
-                let table = app::TABLES[usize::from(table) % if self.refusals { app::TABLES.len() } else { 2 }];
+                // Where creates may be refused, half of them may.
+                let table = app::TABLES[(usize::from(table) % if self.refusals { 4 } else { 2 }).min(2)];
                 let id = match table {
                     "slots" => format!("slot{}", value.rem_euclid(4)),
                     _ if value % 3 == 0 && self.rows.len() > 3 => {
