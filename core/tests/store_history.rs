@@ -6,10 +6,11 @@ mod kit;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use kit::{Device, MemoryServer, assert_converged, good_token};
+use kit::{Device, MemoryServer, assert_converged, good_token, refuse};
 use serde_json::{Value as Json, json};
 use turnstone::transport::{Exchange, MemoryTransport, Request, StaticToken, Transport};
 use turnstone::{Remote, Store};
+use turnstone_protocol::{Code, Problem};
 
 /// What an answer is turned into, by the end of its path.
 type Lie = fn(&str, &mut Json);
@@ -126,4 +127,57 @@ fn i_40_a_history_put_back_or_grown_another_way_is_noticed_and_given_back() {
         assert_converged(&server, &[&ann, &ben]);
         assert_eq!(ben.store.query("SELECT count(*) FROM notes", &[]).unwrap().rows[0][0], (4 + others).into());
     }
+}
+
+fn everything_is_stable(_: &str, answer: &mut Json) {
+    let page = if answer["pull"].is_null() { answer } else { &mut answer["pull"] };
+    if !page["at"].is_null() {
+        page["stable"] = page["at"].clone();
+    }
+}
+
+/// I-40, rule 17: what was stable in a history that has ended says nothing about the next one. What a device was told of the
+/// first, and could not act on while something of its own was held back, must not make it forget what the second may lose.
+#[test]
+fn i_40_what_was_stable_in_a_history_that_ended_is_not_forgotten_in_the_next() {
+    let server = MemoryServer::new();
+    let (link, ann) = Lying::device(&server);
+    ann.insert("kept by the backup");
+    ann.sync();
+    server.backup();
+    *link.lie.lock().unwrap() = Some(everything_is_stable);
+    for n in 0..8 {
+        ann.insert(&format!("stable {n}"));
+        ann.sync();
+    }
+    server.intercept(|request, body| {
+        let is_refused = request.path.ends_with("/push") && String::from_utf8_lossy(body).contains("POISON");
+        is_refused.then(|| refuse(&Problem::new(Code::Malformed, "No.")))
+    });
+    let held_back = ann.insert("POISON");
+    ann.set(&held_back, "body", "builds on it");
+    ann.sync_until_quiet();
+    assert_eq!(ann.store.status().unwrap().parked_groups, 1);
+
+    // Another history begins, in which nothing is stable yet, and is backed up once.
+    *link.lie.lock().unwrap() = None;
+    server.restore(true);
+    ann.sync_until_quiet();
+    server.backup();
+    let (early, late) = (ann.insert("early"), ann.insert("late"));
+    ann.sync_until_quiet();
+    server.intercept(|_, _| None);
+    ann.store.retry_dead_letter(ann.store.dead_letters().unwrap()[0].id).unwrap();
+    ann.sync_until_quiet();
+    ann.sync();
+    assert_eq!(ann.store.status().unwrap().parked_groups, 0);
+
+    server.restore(false);
+    ann.sync_until_quiet();
+    let ben = server.device("ben");
+    ben.sync_until_quiet();
+    for (id, title) in [(&early, "early"), (&late, "late")] {
+        assert_eq!(ben.field(id, "title").as_deref(), Some(title), "it was forgotten");
+    }
+    assert_converged(&server, &[&ann, &ben]);
 }
