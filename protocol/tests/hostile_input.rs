@@ -167,3 +167,56 @@ fn debug_text_shows_no_payload() {
     let text = format!("{op:?} {page:?} {:?} {request:?} {:?}", page.commits, Value::from(canary));
     assert!(!text.contains(canary), "{text}");
 }
+
+const HELLO: &str = r#"{"epoch":"00000000000000000000000000000001","tier":0,"schema":1,"schema_hash":"ab","schema_min":0,"head":9,"stable":4,
+    "last_seq":3,"now":1750000000000,"hlc":"01977420e36e0000"}"#;
+const PULLED: &str = r#"{"epoch":"00000000000000000000000000000001","commits":[{"n":7,"own":1,"as_sent":true,"count":3,"gids":"ab"},
+    {"n":10,"part":{"i":1,"n":2},"rows":[{"table":"notes","id":"a","born":8}]}],"cursor":"c","at":11,"more":false,"acked":3,"stable":4,
+    "hlc":"01977420e36e0000","now":1750000000000}"#;
+
+/// Every integer of an answer is at most 2^53-1: a sum of two is a number too, whatever a server makes up (I-58, I-62).
+#[test]
+fn i_58_an_answer_with_an_integer_beyond_2_53_cannot_be_read() {
+    let pushed = format!(
+        r#"{{"epoch":"00000000000000000000000000000001","verdicts":[{{"gid":"01977420de86714da55083bf08d8fb95","seq":4,"verdict":"applied",
+        "commit":12}}],"applied":[{{"seq":1,"commit":7,"count":3}}],"now":1750000000000,"hlc":"01977420e36e0000","stable":4,"pull":{PULLED}}}"#
+    );
+    type Reads = fn(&str) -> bool;
+    let answers: [(&str, usize, Reads); 3] = [
+        (HELLO, 7, |text| serde_json::from_str::<HelloAnswer>(text).is_ok()),
+        (PULLED, 11, |text| serde_json::from_str::<PullAnswer>(text).is_ok()),
+        (&pushed, 18, |text| serde_json::from_str::<PushAnswer>(text).is_ok()),
+    ];
+    for (answer, count, reads) in answers {
+        assert!(reads(answer), "{answer}");
+        let tree: serde_json::Value = serde_json::from_str(answer).unwrap();
+        let places = numbers(&tree, String::new());
+        assert_eq!(places.len(), count, "{places:?}");
+        for place in places {
+            let with = |number: u64| {
+                let mut tree = tree.clone();
+                *tree.pointer_mut(&place).unwrap() = number.into();
+                reads(&tree.to_string())
+            };
+            assert!(!with(1 << 53), "{place} is read");
+            let is_small =
+                ["tier", "schema", "schema_min", "i"].iter().any(|name| place.ends_with(&format!("/{name}")))
+                    || place.ends_with("/part/n");
+            assert!(is_small || with((1 << 53) - 1), "{place} is not read");
+        }
+    }
+}
+
+/// Where the numbers of a text are.
+fn numbers(tree: &serde_json::Value, at: String) -> Vec<String> {
+    match tree {
+        serde_json::Value::Number(_) => vec![at],
+        serde_json::Value::Array(items) => {
+            items.iter().enumerate().flat_map(|(place, item)| numbers(item, format!("{at}/{place}"))).collect()
+        }
+        serde_json::Value::Object(members) => {
+            members.iter().flat_map(|(name, member)| numbers(member, format!("{at}/{name}"))).collect()
+        }
+        _ => Vec::new(),
+    }
+}
