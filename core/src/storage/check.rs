@@ -101,9 +101,11 @@ fn log_faults(conn: &Connection, faults: &mut Vec<String>) -> Result<(), Error> 
         ),
         ("two groups share a gid", "SELECT gid FROM _ts_ops WHERE gid IS NOT NULL GROUP BY gid HAVING count(*) > 1"),
         (
+            // What was given up once goes on under another gid, and names the one it takes the place of.
             "a group is entered otherwise than it was written",
             "SELECT 1 FROM _ts_groups g WHERE EXISTS (SELECT 1 FROM _ts_ops WHERE op = g.first_op) AND NOT EXISTS \
-             (SELECT 1 FROM _ts_ops o WHERE o.op = g.first_op AND o.grp = g.grp AND o.gid = g.gid AND g.ops = \
+             (SELECT 1 FROM _ts_ops o WHERE o.op = g.first_op AND o.grp = g.grp \
+             AND (o.gid = g.gid OR g.replaces IS NOT NULL) AND g.ops = \
              (SELECT count(*) FROM _ts_ops p WHERE p.op >= g.first_op AND p.op < g.first_op + g.ops AND p.grp = g.grp))",
         ),
         (
