@@ -179,6 +179,7 @@ impl Loop {
             PageOutcome::EpochChanged => ApplyOutcome::Reset(ResetCause::EpochChanged),
             PageOutcome::Forked => ApplyOutcome::Forked,
             PageOutcome::EpochSuspect => ApplyOutcome::Reset(ResetCause::EpochSuspect),
+            PageOutcome::Torn => ApplyOutcome::Reset(ResetCause::CursorInvalid),
         };
         self.feed(Event::Applied { flight, outcome });
         self.pages.remove(&flight);

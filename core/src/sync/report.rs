@@ -163,6 +163,8 @@ pub(crate) enum PageOutcome {
     /// It ends before what this database knew of, or does not know what was decided: the history went back. Nothing was
     /// changed.
     EpochSuspect,
+    /// It ends a commit whose earlier parts never came: the cursor means another place there. Nothing was changed.
+    Torn,
 }
 
 /// What applying a page changed.

@@ -23,8 +23,12 @@ impl Page {
             stage::keep(sys, commit, part)?;
             return Ok(true);
         }
-        let earlier = stage::take(sys, commit.n, part)?;
-        self.whole(sys, commit, &earlier)
+        let earlier = stage::earlier(sys, commit.n)?;
+        let applied = self.whole(sys, commit, &earlier)?;
+        if applied {
+            stage::forget(sys, commit.n)?;
+        }
+        Ok(applied)
     }
 
     fn whole(&mut self, sys: &mut SystemTx<'_>, commit: &Commit, earlier: &[Commit]) -> Result<bool, Error> {

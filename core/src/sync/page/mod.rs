@@ -68,6 +68,10 @@ pub(crate) fn apply_page(
         report.outcome = PageOutcome::EpochSuspect;
         return Ok(report);
     }
+    if !staged && !stage::is_whole(sys, page.commits.iter().filter(|commit| commit.n > position.at))? {
+        report.outcome = PageOutcome::Torn;
+        return Ok(report);
+    }
     if plant::on(Bug::CursorBeforeData) {
         sys.set_meta(Key::Cursor, Some(page.cursor.as_str()))?;
         sys.set_meta(Key::AppliedN, Some(page.at.cast_signed()))?;

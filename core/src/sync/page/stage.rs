@@ -1,5 +1,7 @@
 //! What a page brings that cannot be applied yet: parts of a commit, and rows of tables the app does not know.
 
+use std::collections::BTreeSet;
+
 use rusqlite::params;
 use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::wire::{Commit, Part, Row};
@@ -17,23 +19,41 @@ pub(super) fn keep(sys: &SystemTx<'_>, commit: &Commit, part: Part) -> Result<()
     Ok(())
 }
 
-/// The earlier parts, now that the last one is here. A missing one means the server broke its word about the feed.
-pub(super) fn take(sys: &SystemTx<'_>, n: u64, last: Part) -> Result<Vec<Commit>, Error> {
+/// Whether every commit whose last part is among these has its earlier parts, on disk or here: the server broke its word
+/// about the feed otherwise.
+pub(super) fn is_whole<'c>(sys: &SystemTx<'_>, commits: impl Iterator<Item = &'c Commit>) -> Result<bool, Error> {
+    let mut here = BTreeSet::new();
+    for commit in commits {
+        let Some(part) = commit.part.filter(|_| commit.count <= 1 && !plant::on(Bug::GroupCutByPage)) else { continue };
+        if part.i < part.n {
+            here.insert((commit.n, part.i));
+            continue;
+        }
+        let mut staged = sys.conn().prepare_cached("SELECT part FROM _ts_stage WHERE commit_n = ?1")?;
+        for i in staged.query_map([commit.n.cast_signed()], |row| row.get::<_, u32>(0))? {
+            here.insert((commit.n, i?));
+        }
+        let earlier = here.range((commit.n, 0)..=(commit.n, u32::MAX)).map(|(_, i)| *i);
+        if !earlier.eq(1..part.n) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The earlier parts, now that the last one is here.
+pub(super) fn earlier(sys: &SystemTx<'_>, n: u64) -> Result<Vec<Commit>, Error> {
     let mut found = sys.conn().prepare_cached("SELECT body FROM _ts_stage WHERE commit_n = ?1 ORDER BY part")?;
     let bodies = found.query_map([n.cast_signed()], |row| row.get::<_, String>(0))?;
-    let mut parts = Vec::new();
-    for body in bodies {
-        parts.push(serde_json::from_str::<Commit>(&body?).map_err(|_| Error::Corrupt)?);
+    bodies.map(|body| serde_json::from_str(&body?).map_err(|_| Error::Corrupt)).collect()
+}
+
+/// Forgets the parts of a commit that is applied, and whatever a feed that was given up left below it.
+pub(super) fn forget(sys: &SystemTx<'_>, n: u64) -> Result<(), Error> {
+    if !plant::on(Bug::StagedKept) {
+        sys.conn().prepare_cached("DELETE FROM _ts_stage WHERE commit_n <= ?1")?.execute([n.cast_signed()])?;
     }
-    if parts.len() + 1 != usize::try_from(last.n).unwrap_or(0) {
-        return Err(Error::Internal { what: "a commit arrived without its earlier parts" });
-    }
-    // Whatever is staged below this commit was left by a feed that was given up.
-    if plant::on(Bug::StagedKept) {
-        return Ok(parts);
-    }
-    sys.conn().prepare_cached("DELETE FROM _ts_stage WHERE commit_n <= ?1")?.execute([n.cast_signed()])?;
-    Ok(parts)
+    Ok(())
 }
 
 /// Keeps a row of a table the app does not know (yet).

@@ -1,5 +1,6 @@
 //! The feed: duplicates, late pages, reading it again from the beginning, what the app does not know yet.
 
+use turnstone_protocol::wire::PullAnswer;
 use turnstone_protocol::{Epoch, Incarnation, Schema};
 
 use super::*;
@@ -34,6 +35,38 @@ fn pages_doubled_and_out_of_order_change_nothing() {
         }
     }
     assert!(pages.len() > 2);
+    settle(&mut server, &devices);
+}
+
+/// I-62: a server that ends a commit whose earlier parts it never sent. Nothing of the page is applied.
+#[test]
+fn a_last_part_without_its_earlier_parts_changes_nothing() {
+    let (_dir, mut server, devices) = world(&["one", "two"]);
+    shared(&mut server, &devices, "notes", "n");
+    let [one, two] = devices.as_slice() else { panic!() };
+    set(one, "notes", "n", "title", "B");
+    one.write(|tx| ["a", "b", "c"].iter().try_for_each(|id| tx.insert_with_id("notes", id, [("title", "new")])));
+    one.push(&mut server);
+    server.page_rows_max = 1;
+    let two_of_three = |pages: &[PullAnswer]| {
+        let mut page = pages[0].clone();
+        page.commits.extend(pages[2..].iter().flat_map(|page| page.commits.clone()));
+        page
+    };
+    let (mut pages, copy) = (Vec::new(), two.ask());
+    let mut asked = copy.request.clone();
+    while pages.last().is_none_or(|page: &PullAnswer| page.more) {
+        pages.push(server.pull(&asked).unwrap());
+        asked.cursor = pages.last().map(|page| page.cursor.clone());
+    }
+    assert_eq!(pages.len(), 4, "one commit whole, one in three parts");
+
+    let before = (two.hash(), two.at());
+    for page in [pages[3].clone(), two_of_three(&pages)] {
+        assert_eq!(two.apply(&page, &copy).outcome, PageOutcome::Torn);
+        assert_eq!((two.hash(), two.at()), before, "not even what came before it in the page");
+    }
+    two.system(|sys| sync::reset_cursor(sys, ResetWhy::CursorLost));
     settle(&mut server, &devices);
 }
 

@@ -216,3 +216,40 @@ fn a_shorter_page_after_a_copy_was_seen_is_no_other_history() {
     settle(&mut server, &[one, two, other]);
     assert_eq!(server.value("tasks", "n", "tag"), Some(Value::Text("second".to_owned())));
 }
+
+/// I-41, I-05: what a copy of the device pushed comes in parts, over two pages. What was kept of it stays until all of it
+/// is applied, under the new incarnation.
+#[test]
+fn what_a_copy_pushed_in_parts_is_read_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let schema = schema();
+    let mut server = super::server::Real::new(schema.clone(), 2);
+    let one = Device::open(dir.path(), "one", &schema);
+    let other = Device::open(dir.path(), "other", &schema);
+    for id in ["a", "b", "c"] {
+        shared(&mut server, std::slice::from_ref(&one), "tasks", id);
+    }
+    settle(&mut server, std::slice::from_ref(&other));
+    one.db.checkpoint().unwrap();
+    std::fs::copy(dir.path().join("one.db"), dir.path().join("two.db")).unwrap();
+    let two = Device::open(dir.path(), "two", &schema);
+
+    one.write(|tx| ["a", "b", "c"].iter().try_for_each(|id| tx.update("tasks", id, [("tag", "first")])));
+    other.clock.advance_ms(60_000);
+    set(&other, "tasks", "a", "tag", "later"); // so the group comes with its rows
+    other.push(&mut server);
+    one.push(&mut server);
+    set(&two, "tasks", "c", "title", "mine");
+    let _sealed = two.pack().unwrap();
+
+    let mut outcomes = Vec::new();
+    while outcomes.last() != Some(&PageOutcome::Forked) {
+        let asked = two.ask();
+        outcomes.push(two.apply(&server.pull(&asked).unwrap(), &asked).outcome);
+    }
+    assert!(outcomes.len() > 2, "the copy shows in the last part: {outcomes:?}");
+    two.renew(79);
+    settle(&mut server, &[one, two, other]);
+    assert_eq!(server.value("tasks", "b", "tag"), Some(Value::Text("first".to_owned())));
+    assert_eq!(server.value("tasks", "c", "title"), Some(Value::Text("mine".to_owned())));
+}
