@@ -400,15 +400,17 @@ impl From<rusqlite::Error> for Error {
 }
 
 impl Error {
-    /// What an app's own closure made of a row failed: it asked for another type than there is, as a rule.
-    pub(crate) fn reading(error: &rusqlite::Error) -> Self {
+    /// An app's own closure over a row failed. That it took a column for something else is its mistake and no damage; its
+    /// words may hold what was read.
+    pub(crate) fn of_closure(error: rusqlite::Error) -> Self {
         match error {
-            rusqlite::Error::SqliteFailure(failure, _) => rusqlite::Error::SqliteFailure(*failure, None).into(),
-            // Its words may hold what was read.
-            rusqlite::Error::FromSqlConversionFailure(column, ..) => {
-                Self::Sql { message: format!("column {column} is not what the query's closure takes it for") }
+            rusqlite::Error::QueryReturnedNoRows
+            | rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::InvalidColumnType(..) => {
+                Self::Sql { message: "a column is not what the query's closure takes it for".to_owned() }
             }
-            other => Self::Sql { message: sql_message(other) },
+            other => other.into(),
         }
     }
 }

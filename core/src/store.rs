@@ -139,7 +139,8 @@ impl Store {
     /// form of them, or pages. The rows are those of one moment, however long it takes.
     ///
     /// # Errors
-    /// As [`Store::query`], and what `read` gives.
+    /// As [`Store::query`], and what `read` gives. A `?` on reading another type than there is says `corrupt`, as for
+    /// our own tables: read with `get_ref`, or make an error of your own of it.
     pub fn query_with<T>(
         &self,
         sql: &str,

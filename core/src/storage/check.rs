@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 use turnstone_engine::apply::{Base, Standing};
-use turnstone_protocol::Fields;
+use turnstone_engine::oplog::follow_up;
+use turnstone_protocol::{Fields, Gid};
 
 use super::log;
 use super::meta::{self, Key};
@@ -13,6 +14,9 @@ use super::states;
 use super::system::LoggedOp;
 use super::tables::TableSql;
 use crate::error::Error;
+
+/// How often a group may have been given up and gone on: far beyond what happens.
+const NAMES_MAX: usize = 64;
 
 /// Names everything that does not hold. Ids and values are not in the text.
 pub(crate) fn run(reader: &Reader<'_>) -> Result<Vec<String>, Error> {
@@ -101,11 +105,9 @@ fn log_faults(conn: &Connection, faults: &mut Vec<String>) -> Result<(), Error> 
         ),
         ("two groups share a gid", "SELECT gid FROM _ts_ops WHERE gid IS NOT NULL GROUP BY gid HAVING count(*) > 1"),
         (
-            // What was given up once goes on under another gid, and names the one it takes the place of.
             "a group is entered otherwise than it was written",
             "SELECT 1 FROM _ts_groups g WHERE EXISTS (SELECT 1 FROM _ts_ops WHERE op = g.first_op) AND NOT EXISTS \
-             (SELECT 1 FROM _ts_ops o WHERE o.op = g.first_op AND o.grp = g.grp \
-             AND (o.gid = g.gid OR g.replaces IS NOT NULL) AND g.ops = \
+             (SELECT 1 FROM _ts_ops o WHERE o.op = g.first_op AND o.grp = g.grp AND g.ops = \
              (SELECT count(*) FROM _ts_ops p WHERE p.op >= g.first_op AND p.op < g.first_op + g.ops AND p.grp = g.grp))",
         ),
         (
@@ -117,6 +119,18 @@ fn log_faults(conn: &Connection, faults: &mut Vec<String>) -> Result<(), Error> 
     for (fault, sql) in checks {
         if conn.prepare_cached(sql)?.exists([])? {
             faults.push(fault.to_owned());
+        }
+    }
+    let mut named = conn.prepare_cached(
+        "SELECT o.gid, g.gid FROM _ts_groups g JOIN _ts_ops o ON o.op = g.first_op WHERE o.gid <> g.gid",
+    )?;
+    let named = named.query_map([], |row| Ok((Gid(row.get(0)?), Gid(row.get(1)?))))?;
+    for names in named {
+        let (written, entered) = names?;
+        // What was sent and given up goes on under the gid that follows, and may be given up again.
+        if !std::iter::successors(Some(written), |gid| Some(follow_up(*gid))).take(NAMES_MAX).any(|gid| gid == entered)
+        {
+            faults.push("a group is entered under another gid than it was written".to_owned());
         }
     }
     let settled: i64 = meta::read(conn, Key::SettledOps)?.unwrap_or(0);

@@ -176,7 +176,8 @@ impl Database {
     /// Runs a query and hands its rows over as they come, with the names of the columns.
     ///
     /// # Errors
-    /// As [`Database::query`], and what `read` gives.
+    /// As [`Database::query`], and what `read` gives. A `?` on reading another type than there is says `corrupt`, as for
+    /// our own tables: read with `get_ref`, or make an error of your own of it.
     pub fn query_with<T>(
         &self,
         sql: &str,

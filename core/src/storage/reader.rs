@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
             let mut found = statement.raw_query();
             let mut made = Vec::new();
             while let Some(row) = found.next()? {
-                made.push(each(row).map_err(|error| Error::reading(&error))?);
+                made.push(each(row).map_err(Error::of_closure)?);
             }
             Ok(made)
         })

@@ -1,7 +1,7 @@
 //! What can only be tested from the inside: full disks, steps of the sync core, migrations.
 
 use tempfile::TempDir;
-use turnstone_engine::oplog::GroupState;
+use turnstone_engine::oplog::{GroupState, follow_up};
 use turnstone_protocol::{Fields, Gid, Op, OpKind, Schema, Value};
 
 use super::system::Base;
@@ -248,6 +248,21 @@ fn an_op_that_is_not_reached_from_its_row_is_found() {
     insert(&db, "a").unwrap();
     db.system(|sys| Ok(sys.conn().execute("UPDATE notes SET _p = NULL", [])?)).unwrap();
     assert_eq!(db.check().unwrap(), ["notes: 1 ops are in the fold and not reached from their rows"]);
+}
+
+/// A group goes on under the gid that follows from its own, if it was given up once or twice, and under no other.
+#[test]
+fn a_group_under_a_gid_that_is_not_its_own_is_found() {
+    let (db, _folder) = bed();
+    insert(&db, "a").unwrap();
+    let gid = db.system(|sys| Ok(Gid(sys.conn().query_row("SELECT gid FROM _ts_ops", [], |row| row.get(0))?))).unwrap();
+    for (entered, faults) in [(gid, 0), (follow_up(gid), 0), (follow_up(follow_up(gid)), 0), (Gid([7; 16]), 1)] {
+        let set = move |sys: &mut SystemTx<'_>| {
+            Ok(sys.conn().execute("UPDATE _ts_groups SET gid = ?1, replaces = ?1", [entered.as_bytes()])?)
+        };
+        assert_eq!(db.system(set).unwrap(), 1);
+        assert_eq!(db.check().unwrap().len(), faults, "{entered}");
+    }
 }
 
 /// A closure of an app that takes a column for something else is told so, and the file is not called damaged.

@@ -1,7 +1,6 @@
 //! Meaning something again: new groups for what was refused or held back.
 
 use rusqlite::params;
-use sha2::{Digest, Sha256};
 use turnstone_engine::apply::FoldOp;
 use turnstone_engine::oplog::rebase;
 use turnstone_protocol::{Gid, Op};
@@ -61,16 +60,4 @@ pub(super) fn append(sys: &mut SystemTx<'_>, gid: Gid, replaces: Option<Gid>, op
     }
     rows.flush(sys)?;
     Ok(grp)
-}
-
-/// The gid of the group that stands for a sent one that was held back. It follows from the gid of that one, which
-/// was random, and there is never a second.
-pub(super) fn follow_up(gid: Gid) -> Gid {
-    let mut hash = Sha256::new();
-    hash.update(b"held back");
-    hash.update(gid.as_bytes());
-    let digest: [u8; 32] = hash.finalize().into();
-    let mut bytes = [0; 16];
-    bytes.iter_mut().zip(digest).for_each(|(byte, from)| *byte = from);
-    Gid(bytes)
 }

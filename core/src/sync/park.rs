@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use rusqlite::params;
-use turnstone_engine::oplog::{GroupState, builds_on};
+use turnstone_engine::oplog::{GroupState, builds_on, follow_up};
 use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::{Gid, Op, OpKind};
 
@@ -248,7 +248,7 @@ fn renamed(sys: &SystemTx<'_>, head: &Head) -> Result<(), Error> {
             "UPDATE _ts_groups SET gid = ?2, replaces = ?3, seq = NULL, hlc = NULL, hash = NULL, after = NULL, \
              attempts = 0, error = NULL WHERE grp = ?1",
         )?
-        .execute(params![head.grp, again::follow_up(head.gid).as_bytes(), head.gid.as_bytes()])?;
+        .execute(params![head.grp, follow_up(head.gid).as_bytes(), head.gid.as_bytes()])?;
     Ok(())
 }
 

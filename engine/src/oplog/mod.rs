@@ -2,6 +2,7 @@
 
 mod clock;
 mod dependents;
+mod follow_up;
 mod rebase;
 mod room;
 mod state;
@@ -9,6 +10,7 @@ mod verdict;
 
 pub use clock::{Anchor, Moment, Stamper};
 pub use dependents::builds_on;
+pub use follow_up::follow_up;
 pub use rebase::{rebase, seen_of};
 pub use room::Room;
 pub use state::GroupState;

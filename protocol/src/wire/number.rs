@@ -8,15 +8,14 @@ use crate::limits::WIRE_INTEGER_MAX;
 
 /// Reads an integer of a message.
 pub(super) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
-    let number = u64::deserialize(from)?;
-    if number <= WIRE_INTEGER_MAX { Ok(number) } else { Err(D::Error::custom("an integer beyond 2^53-1")) }
+    u64::deserialize(from).and_then(bounded)
 }
 
 /// Reads an integer that may be missing.
 pub(super) fn read_some<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
-    let number = Option::<u64>::deserialize(from)?;
-    match number {
-        Some(number) if number > WIRE_INTEGER_MAX => Err(D::Error::custom("an integer beyond 2^53-1")),
-        number => Ok(number),
-    }
+    Option::deserialize(from)?.map(bounded).transpose()
+}
+
+fn bounded<E: Error>(number: u64) -> Result<u64, E> {
+    if number <= WIRE_INTEGER_MAX { Ok(number) } else { Err(E::custom("an integer beyond 2^53-1")) }
 }

@@ -17,7 +17,7 @@ use crate::world::World;
 /// Every so many looks at a device, everything in it is looked at.
 const DEEP_EVERY: u64 = 12;
 
-/// Every so many looks go beyond where a device stands once faults are over: the judgement looks at everything.
+/// Every so many looks go beyond where a device stands and the pair once faults are over: the judgement looks at everything.
 const END_EVERY: u64 = 4;
 
 /// Looks at a device that just did something.
