@@ -1,30 +1,32 @@
 //! The server of a world: the real rules on the real storage, over a disk in memory, behind a small front of its own.
 
-use std::cell::{Cell, RefCell, RefMut};
-use std::collections::{BTreeMap, BTreeSet};
+mod message;
+mod neighbour;
+mod reading;
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OpenFlags};
-use serde::de::IgnoredAny;
+use rusqlite::Connection;
 use serde_json::value::RawValue;
 use turnstone::transport::{Method, Request, Response};
-use turnstone_protocol::merge::{Stamp, Stamps};
 use turnstone_protocol::wire::{PRINCIPAL, PullRequest, PushRequest};
-use turnstone_protocol::{Code, Epoch, Gid, Problem};
+use turnstone_protocol::{Code, Epoch, Problem};
 use turnstone_server::config::Limits;
 use turnstone_server::key::Key;
-use turnstone_server::service::{Principal, Service, Settings, StateHash};
+use turnstone_server::service::{Principal, Service, Settings};
 use turnstone_server::storage::sqlite::{SqliteOptions, SqliteStorage};
 use turnstone_server::token;
 use turnstone_vfs::{Disk, DiskImage};
 
+pub use self::message::expand;
+use self::message::life;
+pub(crate) use self::message::refusal;
 use crate::app;
 use crate::front::Front;
-use crate::model::{Commit, History, Rank, Ranks, Refused, RowKey};
 use crate::past::Copy;
 
-/// The low 40 bits of a log key are the commit number.
-const COMMIT_BITS: i64 = (1 << 40) - 1;
 /// The tenant every device belongs to.
 pub const TENANT: &str = "family";
 /// How long a token lasts, in seconds.
@@ -157,41 +159,6 @@ impl Server {
         self.headed.set(None);
     }
 
-    /// Another tenant makes a row; the first one has the id of a row that every family has.
-    pub fn neighbour_writes(&mut self, now_ms: u64) -> Result<(), String> {
-        if self.disk.is_dead() || !self.start() {
-            return Ok(());
-        }
-        let Some(service) = &self.service else { return Ok(()) };
-        let seq = self.neighbours + 1;
-        let id = if seq == 1 { app::SETTINGS.to_owned() } else { format!("theirs{seq}") };
-        let op = format!(r#"{{"op":"create","table":"notes","id":"{id}","base":0,"set":{{"a":{seq}}}}}"#);
-        let life = format!(r#""device":"{:032x}","incarnation":"{:032x}","schema":1"#, 77, 77);
-        let group = format!(
-            r#"{{"gid":"{:032x}","seq":{seq},"hlc":"{:016x}","schema":1,"ops":[{op}]}}"#,
-            u128::from(seq) + 1_000,
-            now_ms << 16
-        );
-        let body = format!(r#"{{{life},"groups":[{group}]}}"#);
-        let push: PushRequest<&RawValue> = serde_json::from_str(&body).map_err(|error| error.to_string())?;
-        match service.push_text(&neighbour(), &push, now_ms) {
-            Ok(answer) if answer.json.contains("\"applied\"") => self.neighbours += 1,
-            Ok(answer) => return Err(answer.json),
-            // The disk failed on the way: nobody was told anything, and the next one repeats it.
-            Err(_) => {}
-        }
-        Ok(())
-    }
-
-    /// What the other tenant would miss, or find too much.
-    pub fn neighbour_is_wrong(&self) -> Option<String> {
-        let state = self.service.as_ref()?.state_hash(&neighbour()).ok()?;
-        let fits = |count| state.rows == count && state.at == count;
-        // One may have been stored without an answer.
-        let fine = fits(self.neighbours) || fits(self.neighbours + 1);
-        (!fine).then(|| format!("another tenant wrote {} rows and has {} at {}", self.neighbours, state.rows, state.at))
-    }
-
     /// Handles a request; none: it died, nobody knows at which step.
     pub fn handle(&mut self, device: usize, request: &Request, now_ms: u64) -> Option<Response> {
         if let Some(refused) = self.front.refuses(request) {
@@ -258,47 +225,6 @@ impl Server {
         }
     }
 
-    /// Everything it decided for good.
-    pub fn history(&self) -> Result<History, String> {
-        let conn = self.look()?;
-        let fail = |error: rusqlite::Error| error.to_string();
-        let mut log = conn
-            .prepare_cached(
-                "SELECT at, gid, hlc, ms, d, seq FROM log \
-             WHERE at >> 40 = (SELECT t FROM tenants WHERE name = 'family') ORDER BY at",
-            )
-            .map_err(fail)?;
-        let commits = log
-            .query_map([], |row| {
-                let n = (row.get::<_, i64>(0)? & COMMIT_BITS).cast_unsigned();
-                let (hlc, ms) = (row.get::<_, i64>(2)?.cast_unsigned(), row.get::<_, i64>(3)?.cast_unsigned());
-                Ok(Commit { n, gid: Gid(row.get(1)?), hlc, ms, ms_most: ms, from: (row.get(4)?, row.get(5)?) })
-            })
-            .and_then(Iterator::collect)
-            .map_err(fail)?;
-        let mut gids = conn
-            .prepare_cached("SELECT gid, n, d, seq FROM gids WHERE outcome = 4 AND d IS NOT NULL ORDER BY n")
-            .map_err(fail)?;
-        let refused = gids
-            .query_map([], |row| {
-                let after = row.get::<_, i64>(1)?.cast_unsigned();
-                Ok(Refused { gid: Gid(row.get(0)?), after, from: (row.get(2)?, row.get(3)?) })
-            })
-            .and_then(Iterator::collect)
-            .map_err(fail)?;
-        Ok(History { commits, refused, words: None })
-    }
-
-    /// Every group it has decided for good.
-    pub fn decided(&self) -> Result<BTreeSet<Gid>, String> {
-        let conn = self.look()?;
-        let fail = |error: rusqlite::Error| error.to_string();
-        let sql = "SELECT gid FROM gids WHERE outcome IS NULL OR outcome NOT IN (5, 6, 7, 8)";
-        let mut found = conn.prepare_cached(sql).map_err(fail)?;
-        let gids = found.query_map([], |row| row.get(0).map(Gid)).map_err(fail)?;
-        gids.collect::<Result<_, _>>().map_err(fail)
-    }
-
     /// A backup of it.
     pub fn copy(&self) -> Option<Copy> {
         Some(Copy { image: self.disk.snapshot(), head: self.head()?, neighbours: self.neighbours })
@@ -316,131 +242,4 @@ impl Server {
     pub fn epoch(&self) -> Option<Epoch> {
         self.service.as_ref().map(Service::epoch)
     }
-
-    /// Who stands behind each of its rows, tombstones too.
-    pub fn ranks(&self) -> Result<BTreeMap<RowKey, Ranks>, String> {
-        let conn = self.look()?;
-        let fail = |error: rusqlite::Error| error.to_string();
-        let mut rows = conn
-            .prepare_cached(
-                "SELECT tbl, id, born, gone, stamps, fields FROM rows \
-             WHERE t = (SELECT t FROM tenants WHERE name = 'family')",
-            )
-            .map_err(fail)?;
-        let found = rows
-            .query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?)));
-        let read = |(key, born, gone, stamps, fields): StoredRanks| {
-            let stamps = Stamps::from_bytes(&stamps)?;
-            let written: BTreeMap<String, IgnoredAny> = serde_json::from_str(&fields).ok()?;
-            let gone = match gone {
-                Some(bytes) => Some(rank(&Stamp::from_bytes(&bytes)?)),
-                None => None,
-            };
-            let fields = written.into_keys().map(|name| (name.clone(), rank(&stamps.of(&name)))).collect();
-            Some((key, Ranks { born: born.cast_unsigned(), create: rank(&stamps.row), fields, gone }))
-        };
-        let found: Vec<StoredRanks> = found.and_then(Iterator::collect).map_err(fail)?;
-        found.into_iter().map(|row| read(row).ok_or_else(|| "a stored row does not read".to_owned())).collect()
-    }
-
-    /// The commit at which a group was decided for good.
-    pub fn decided_at(&self, gid: Gid) -> Option<u64> {
-        let conn = self.look().ok()?;
-        let sql = "SELECT n FROM gids WHERE gid = ?1 AND (outcome IS NULL OR outcome NOT IN (5, 6, 7, 8))";
-        let at: i64 = conn.prepare_cached(sql).ok()?.query_row([gid.0], |row| row.get(0)).ok()?;
-        Some(at.cast_unsigned())
-    }
-
-    /// Its last commit.
-    pub fn head(&self) -> Option<u64> {
-        // While nothing is written to its disk, nothing is committed.
-        let steps = self.disk.steps();
-        match self.headed.get() {
-            Some((read_at, head)) if read_at == steps && self.is_up() => Some(head),
-            _ => {
-                let head = self.read_head()?;
-                self.headed.set(Some((steps, head)));
-                Some(head)
-            }
-        }
-    }
-
-    fn read_head(&self) -> Option<u64> {
-        let conn = self.look().ok()?;
-        let head: i64 = conn
-            .prepare_cached("SELECT coalesce(max(n), 0) FROM tenants WHERE name = 'family'")
-            .ok()?
-            .query_row([], |row| row.get(0))
-            .ok()?;
-        Some(head.cast_unsigned())
-    }
-
-    /// Its state.
-    pub fn state_hash(&self) -> Result<StateHash, String> {
-        let service = self.service.as_ref().ok_or("the server is down")?;
-        let who = Principal { tenant: TENANT.to_owned(), sub: "0-0".to_owned(), device: None };
-        service.state_hash(&who).map_err(|problem| problem.title)
-    }
-
-    /// Up to which commit it says that history is stable.
-    pub fn stable(&self, now_ms: u64) -> u64 {
-        let who = Principal { tenant: TENANT.to_owned(), sub: "0-0".to_owned(), device: None };
-        let hello = self.service.as_ref().and_then(|service| service.hello(&who, None, now_ms).ok());
-        hello.map_or(0, |hello| hello.stable)
-    }
-
-    /// A connection of the judge's own, kept while the process lives.
-    fn look(&self) -> Result<RefMut<'_, Connection>, String> {
-        let mut kept = self.judge.borrow_mut();
-        if kept.is_none() {
-            *kept = Some(self.connect()?);
-        }
-        RefMut::filter_map(kept, Option::as_mut).map_err(|_| "no connection".to_owned())
-    }
-
-    fn connect(&self) -> Result<Connection, String> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Connection::open_with_flags_and_vfs("/server.db", flags, self.setup.vfs.as_str())
-            .map_err(|error| error.to_string())
-    }
-}
-
-/// A stored row: key, born, gone, stamps, fields.
-type StoredRanks = (RowKey, i64, Option<Vec<u8>>, Vec<u8>, String);
-
-fn rank(stamp: &Stamp) -> Rank {
-    (stamp.hlc.0, stamp.gid, usize::try_from(stamp.n).unwrap_or(usize::MAX))
-}
-
-fn neighbour() -> Principal {
-    Principal { tenant: "neighbour".to_owned(), sub: "them".to_owned(), device: None }
-}
-
-fn life(path: &str) -> Option<(turnstone_protocol::DeviceId, turnstone_protocol::Incarnation)> {
-    let query = path.split_once('?')?.1;
-    let part = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name));
-    let parse = |text: &str| serde_json::from_value(serde_json::Value::String(text.to_owned())).ok();
-    let device = serde_json::from_value(serde_json::Value::String(part("device=")?.to_owned())).ok()?;
-    Some((device, parse(part("incarnation=")?)?))
-}
-
-/// The body of a request, unpacked.
-pub fn expand(request: &Request) -> Result<Vec<u8>, Problem> {
-    let packed = request.headers.iter().find(|(name, _)| *name == "content-encoding");
-    match packed.map(|(_, name)| name.as_str()) {
-        None => Ok(request.body.to_vec()),
-        Some("zstd") => zstd::stream::decode_all(&*request.body)
-            .map_err(|_| Problem::new(Code::Malformed, "The body does not unpack.")),
-        Some(_) => {
-            let mut problem = Problem::new(Code::Malformed, "Send zstd or nothing.");
-            problem.status = 415;
-            Err(problem)
-        }
-    }
-}
-
-pub(crate) fn refusal(problem: &Problem) -> Response {
-    let mut headers = vec![("content-type".to_owned(), "application/problem+json".to_owned())];
-    headers.extend(problem.retry_after_ms.map(|ms| ("retry-after".to_owned(), ms.div_ceil(1000).to_string())));
-    Response { status: problem.status, headers, body: serde_json::to_vec(problem).unwrap_or_default().into() }
 }

@@ -4,6 +4,7 @@ mod changes;
 mod faults;
 mod histories;
 mod letters;
+mod living;
 mod moments;
 mod overheard;
 mod packets;
@@ -300,68 +301,9 @@ impl World {
         usize::from(index) % self.devices.len()
     }
 
-    /// Starts a device that is down. Returns whether it runs.
-    pub fn up(&mut self, at: usize) -> bool {
-        let now_ms = self.now_ms;
-        let device = &mut self.devices[at];
-        let was_up = device.store.is_some();
-        let runs = device.start(now_ms);
-        if runs && !was_up && self.devices[at].lives > 1 {
-            self.saw("device restarted");
-            self.waits_again(at);
-        }
-        if runs {
-            self.adopt(at);
-        } else {
-            self.bury(at);
-        }
-        runs
-    }
-
-    /// Lets a device live a moment, and looks at it.
-    pub fn touch(&mut self, at: usize) {
-        let now_ms = self.now_ms;
-        self.now_ms = self.devices[at].live_until(now_ms).max(now_ms);
-        self.bury(at);
-        if self.devices[at].store.is_some() && !self.devices[at].suspended {
-            crate::check::runs(self, at);
-            crate::check::continuous(self, at);
-        }
-    }
-
-    /// If a device's disk died, so did the device.
-    fn bury(&mut self, at: usize) {
-        if !self.devices[at].disk.is_dead() {
-            return;
-        }
-        let power = self.devices[at].crash_power;
-        self.saw(if power { "device lost power in a storage step" } else { "device killed in a storage step" });
-        let seed = self.dice();
-        let now_ms = self.now_ms;
-        self.devices[at].kill(power.then_some(seed), now_ms);
-    }
-
     fn dice(&mut self) -> u64 {
         self.writes += 1;
         self.seed.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(self.writes)
-    }
-
-    /// Time passes everywhere.
-    pub fn pass(&mut self, ms: u64) {
-        self.now_ms += ms;
-        for at in 0..self.devices.len() {
-            if self.devices[at].store.is_some() {
-                self.touch(at);
-            }
-        }
-    }
-
-    /// Time passes everywhere, and nobody looks.
-    pub fn wait(&mut self, ms: u64) {
-        self.now_ms += ms;
-        for device in &mut self.devices {
-            device.live_until(self.now_ms);
-        }
     }
 
     /// What a device says must hold and does not.
