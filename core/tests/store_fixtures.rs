@@ -16,7 +16,7 @@ use turnstone::{RowState, Value};
 use turnstone_protocol::{Code, Problem};
 
 /// The newest folder: the version of the device's internal tables and of the server's.
-const VERSION: &str = "client1-server1";
+const VERSION: &str = "client1-server2";
 const ODD: &str = "🦀 \u{202e} \"; DROP TABLE notes; --";
 
 fn fixtures() -> PathBuf {

@@ -58,6 +58,7 @@ bugs! {
     HeldBackForgotten: "of what builds on something refused only the first write is held back, others are given up",
     HeldBackTooMuch: "a refusal holds back everything that was written since",
     NothingForgotten: "a device keeps what it sent for ever",
+    RepeatsForgotten: "what a copy of a device had sent first is not seen by what the device sends after it",
     StagedKept: "what was staged of a page stays in the file",
     PageKept: "every page stays in the file as it came",
     AskedAgain: "the next page is asked for while it is under way",

@@ -163,3 +163,30 @@ fn what_a_newer_app_writes_is_kept_or_waits() {
     );
     assert_eq!(phone.pull(1000).acked, 1, "2 and 3 are not decided");
 }
+
+/// Seen, I-30: two copies of one phone hold the same groups, and one of them is first. What the other sends after them has
+/// seen them all the same: in the same push, in a later one, and with none of them named.
+#[test]
+fn what_a_copy_sent_first_is_seen_by_what_follows_it() {
+    let world = World::new();
+    let (phone, mut copy, stranger) = (world.device(1), world.device(1), world.device(2));
+    copy.incarnation = Incarnation::from_random(77);
+    let made = || [group(1, 1, json!([create("n", "made")])), group(2, 2, json!([increment("n", 0, 2)]))];
+    copy.push(&made()).unwrap();
+
+    let [first, second] = made();
+    let edit = |id, seq, title| group(id, seq, json!([update("n", 0, json!({"title": title}))]));
+    let said = phone.push(&[first, second, edit(3, 3, "in the same push")]).unwrap().verdicts;
+    assert!(said.iter().all(|said| said.explain.is_empty()), "{said:?}");
+    assert_eq!(said[2].verdict, Outcome::Applied);
+    assert_eq!(title(&world), json!("in the same push"));
+    let said = phone.push(&[edit(4, 4, "in a later one")]).unwrap().verdicts;
+    assert_eq!((said[0].verdict, said[0].explain.len()), (Outcome::Applied, 0));
+    assert_eq!(title(&world), json!("in a later one"));
+
+    // The copy did not send what the phone did since: an edit that has seen the row, and not that title.
+    let said = copy.push(&[edit(5, 3, "the copy's")]).unwrap().verdicts;
+    assert_eq!(said[0].verdict, Outcome::Merged);
+    let said = stranger.push(&[edit(6, 1, "a stranger's")]).unwrap().verdicts;
+    assert_eq!(said[0].explain[0].policy, "delete_wins", "for who never saw it, this is another life of the row");
+}

@@ -63,6 +63,28 @@ fn i_41_the_same_ops_under_another_stamp_are_the_same_group() {
     assert_eq!(phone.push(&[other]).unwrap_err().code, Code::GidReuse);
 }
 
+/// The same of what was refused, and of what waits: the second copy hears what the first did.
+#[test]
+fn i_41_what_was_not_applied_is_the_same_group_under_another_stamp_too() {
+    let world = World::new();
+    let (phone, mut copy) = (world.device(1), world.device(1));
+    copy.incarnation = Incarnation::from_random(77);
+    let stamped = |ms, body: i64| {
+        let mut refused = group(1, 1, json!([increment("nowhere", 0, body)]));
+        let mut waits = group(2, 2, json!([create("n", &body.to_string())]));
+        waits["after"] = json!([gid(9)]);
+        [&mut refused, &mut waits].into_iter().for_each(|group| group["hlc"] = json!(Hlc::at(NOW_MS - ms)));
+        [refused, waits]
+    };
+    let first = phone.push(&stamped(9, 1)).unwrap().verdicts;
+    assert_eq!((first[0].verdict, first[1].verdict), (Outcome::Rejected, Outcome::Blocked));
+    assert_eq!(copy.push(&stamped(7, 1)).unwrap().verdicts, first);
+    assert_eq!(phone.push(&stamped(9, 1)).unwrap().verdicts, first, "and the first goes on hearing it");
+    for other in stamped(5, 2) {
+        assert_eq!(copy.push(&[other]).unwrap_err().code, Code::GidReuse);
+    }
+}
+
 /// I-12.
 #[test]
 fn i_12_a_missing_seq_is_named_and_nothing_is_recorded() {

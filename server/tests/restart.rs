@@ -105,7 +105,7 @@ fn files_that_are_not_ours_are_left_alone() {
     let newer = rusqlite::Connection::open(&path).unwrap();
     newer.pragma_update(None, "user_version", 99).unwrap();
     drop(newer);
-    assert_eq!(open(&folder, false).err(), Some(StorageError::Newer { found: 99, known: 1 }));
+    assert_eq!(open(&folder, false).err(), Some(StorageError::Newer { found: 99, known: 2 }));
 }
 
 /// I-40: without the file beside the database, or when somebody says so, the history is another one.

@@ -33,6 +33,7 @@ suite! {
     failed_work_leaves_nothing,
     the_log_is_each_tenants_own,
     verdicts_are_kept_for_every_gid,
+    repetitions_are_each_devices_own,
     runs_are_found_by_seq,
     a_read_is_one_snapshot,
     tenants_that_begin_at_once_get_numbers_of_their_own,

@@ -180,7 +180,8 @@ fn follow(sys: &mut SystemTx<'_>, parked: &Head, before: i64, gid: Gid) -> Resul
     let (to, replaces) = match parked.state {
         GroupState::Held => (GroupState::Voiding, Some(parked.gid)),
         _ if parked.attempts > 0 => (GroupState::Dead, Some(parked.gid)),
-        _ => (GroupState::Dead, parked.replaces),
+        // A copy of this device may have sent what was never sent here: the server must never apply both.
+        _ => (GroupState::Dead, parked.replaces.or(Some(parked.gid))),
     };
     log::move_to(sys, parked, to, None)?;
     let again = if overtaken { None } else { again::rebased(sys, ops.iter().map(|op| op.body.clone()).collect())? };

@@ -83,11 +83,11 @@ impl<'a> Session<'a> {
             Some(known) if known.outcome.is_terminal() => Said::read(known)?.by(vec![new]),
             _ => Said::new(Outcome::Replaced, self.head.n).by(vec![new]),
         };
-        let (hash, from) = known.map_or((None, None), |known| (known.hash, known.from));
+        let (body, from) = known.map_or(((None, None), None), |known| (known.body(), known.from));
         if let Some(from) = from {
             self.settle(from, said.commit)?;
         }
-        self.record(old, said.store(hash, from)?)?;
+        self.record(old, said.store(body, from)?)?;
         Ok(None)
     }
 
@@ -101,13 +101,13 @@ impl<'a> Session<'a> {
         if known.as_ref().is_some_and(|known| known.outcome.is_terminal()) {
             return Ok(());
         }
-        let (hash, from) = known.map_or((None, None), |known| (known.hash, known.from));
+        let (body, from) = known.map_or(((None, None), None), |known| (known.body(), known.from));
         if let Some(from) = from {
             self.settle(from, said.commit)?;
         }
         let code = said.detail.code.clone();
         let detail = Detail { code, by: vec![by], ..Detail::default() };
-        self.record(covered, Said { detail, ..said.clone() }.store(hash, from)?)
+        self.record(covered, Said { detail, ..said.clone() }.store(body, from)?)
     }
 
     /// Whether a group is part of the history, itself or by the one that took its place.
@@ -245,7 +245,7 @@ impl<'a> Session<'a> {
         self.origins.insert(n, (self.slot.no, entry.seq));
         self.rows.keep(self.tx, group.ops_text().len())?;
         let from = Some((self.slot.no, entry.seq));
-        self.remember(entry.gid, StoredVerdict { hash: Some(hash), outcome, commit: n, from, detail: json });
+        self.remember(entry.gid, StoredVerdict { hash: Some(hash), ops: None, outcome, commit: n, from, detail: json });
         Ok(Said { outcome, commit: n, detail })
     }
 
@@ -274,14 +274,16 @@ impl<'a> Session<'a> {
             if let std::collections::hash_map::Entry::Vacant(vacant) = self.origins.entry(commit)
                 && let Some(sent) = self.tx.commit(self.tenant, commit)?
             {
-                vacant.insert((sent.slot, sent.seq));
+                let ours = self.slot.no;
+                let repeated = if sent.slot == ours { None } else { self.tx.repeated(self.tenant, commit, ours)? };
+                vacant.insert(repeated.map_or((sent.slot, sent.seq), |seq| (ours, seq)));
             }
         }
         Ok(())
     }
 
     /// Whether a change is in the group's causal past for another reason than its base (rule 3): the same incarnation
-    /// made it with a smaller seq, or the group names it in `after`.
+    /// sent it with a smaller seq, if only after a copy of the device had, or the group names it in `after`.
     fn sees(&self, entry: &Incoming, group: &IncomingGroup, stamp: &Stamp) -> bool {
         let own = |(slot, seq): &(_, u64)| *slot == self.slot.no && *seq < entry.seq;
         group.after.contains(&stamp.gid) || self.origins.get(&stamp.commit).is_some_and(own)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::wire::{Outcome, Verdict};
-use turnstone_protocol::{Code, Gid, Problem};
+use turnstone_protocol::{Code, Gid, Problem, hash};
 
 use super::incoming::{Body, Incoming};
 use super::open::Rules;
@@ -127,12 +127,12 @@ impl<'a> Session<'a> {
         Ok(Ok(known))
     }
 
-    /// Whether a known gid comes with the ops that were applied, under another stamp: two copies of one device each
-    /// sealed what neither had sent. The first stamp counts, and the effect is one (I-41).
+    /// Whether a known gid comes with the ops it came with before, under another stamp: two copies of one device each
+    /// sealed what neither had sent. What is said of it stays, and the effect is one (I-41).
     fn is_restamped(&self, entry: &Incoming, stored: Option<&StoredVerdict>) -> Result<bool, StorageError> {
         let (Body::Group(group), Some(stored)) = (&entry.body, stored) else { return Ok(false) };
-        if !matches!(stored.outcome, Outcome::Applied | Outcome::Merged) {
-            return Ok(false);
+        if !stored.outcome.is_accepted() {
+            return Ok(stored.ops == Some(hash::sha256(group.ops_text().as_bytes())));
         }
         Ok(self.tx.ops(self.tenant, stored.commit)?.as_deref() == Some(group.ops_text()))
     }
@@ -156,6 +156,11 @@ impl<'a> Session<'a> {
         if let Some(stored) = known.as_ref().filter(|stored| stored.outcome.is_terminal() && !plant::on(Bug::NoDedupe))
         {
             let said = Said::read(stored)?;
+            let is_ours = stored.from.is_none_or(|(slot, _)| slot == self.slot.no);
+            if stored.outcome.is_accepted() && !is_ours && !plant::on(Bug::RepeatsForgotten) {
+                self.tx.put_repeated(self.tenant, stored.commit, self.slot.no, entry.seq)?;
+                self.origins.insert(stored.commit, (self.slot.no, entry.seq));
+            }
             if is_next {
                 self.seqs.record(said.decided_at());
             } else if stored.from.is_none_or(|(slot, seq)| slot != self.slot.no || seq == entry.seq) {
@@ -183,8 +188,13 @@ impl<'a> Session<'a> {
         }
         if !said.outcome.is_accepted() {
             // Accepted groups were recorded with their commit.
-            let hash = entry.hash.or(known.and_then(|known| known.hash));
-            self.record(entry.gid, said.store(hash, Some((self.slot.no, entry.seq)))?)?;
+            let (hash, ops) = known.map_or((None, None), |known| known.body());
+            let came = match &entry.body {
+                Body::Group(group) => Some(hash::sha256(group.ops_text().as_bytes())),
+                Body::Void | Body::Unread(_) => None,
+            };
+            let body = (entry.hash.or(hash), came.or(ops));
+            self.record(entry.gid, said.store(body, Some((self.slot.no, entry.seq)))?)?;
         }
         Ok(said)
     }

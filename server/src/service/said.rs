@@ -67,10 +67,17 @@ impl Said {
 
     pub(super) fn store(
         &self,
-        hash: Option<Digest>,
+        (hash, ops): (Option<Digest>, Option<Digest>),
         from: Option<(SlotNo, u64)>,
     ) -> Result<StoredVerdict, StorageError> {
-        Ok(StoredVerdict { hash, outcome: self.outcome, commit: self.commit, from, detail: self.detail.to_json()? })
+        Ok(StoredVerdict {
+            hash,
+            ops,
+            outcome: self.outcome,
+            commit: self.commit,
+            from,
+            detail: self.detail.to_json()?,
+        })
     }
 
     pub(super) fn into_verdict(self, gid: Gid, seq: u64) -> Verdict {

@@ -187,6 +187,8 @@ pub enum StoredImages<'a> {
 pub struct StoredVerdict {
     /// The hash of its payload; none for a group that was named and never seen (covered, replaced, voided).
     pub hash: Option<Digest>,
+    /// SHA-256 of its ops, where they came and are not in the log.
+    pub ops: Option<Digest>,
     /// What became of it.
     pub outcome: Outcome,
     /// The commit that made it (accepted), or the head when it was decided.
@@ -195,6 +197,14 @@ pub struct StoredVerdict {
     pub from: Option<(SlotNo, u64)>,
     /// What the verdict says beyond its outcome, as JSON.
     pub detail: Option<String>,
+}
+
+impl StoredVerdict {
+    /// The hash of its payload, and of its ops.
+    #[must_use]
+    pub fn body(&self) -> (Option<Digest>, Option<Digest>) {
+        (self.hash, self.ops)
+    }
 }
 
 /// Who asks, inside a tenant.

@@ -116,6 +116,12 @@ pub trait View {
     /// [`StorageError`].
     fn commit(&self, tenant: TenantNo, n: u64) -> Result<Option<LogRow<'static>>, StorageError>;
 
+    /// With which seq a device sent a group that was in the log already, as commit `n`: a copy of it had been first.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    fn repeated(&self, tenant: TenantNo, n: u64, slot: SlotNo) -> Result<Option<u64>, StorageError>;
+
     /// The run that holds `seq`, or the last one before it.
     ///
     /// # Errors
@@ -155,6 +161,12 @@ pub trait Tx: View {
     /// # Errors
     /// [`StorageError`].
     fn put_verdict(&self, tenant: TenantNo, gid: Gid, verdict: &StoredVerdict) -> Result<(), StorageError>;
+
+    /// Records that a device sent a group that was in the log already, as commit `n`. The first time counts.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    fn put_repeated(&self, tenant: TenantNo, n: u64, slot: SlotNo, seq: u64) -> Result<(), StorageError>;
 
     /// Writes a run, new or again; its first seq is its key.
     ///

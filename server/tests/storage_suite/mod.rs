@@ -193,6 +193,7 @@ pub fn verdicts_are_kept_for_every_gid(open: Open<'_>) {
     write(&*storage, |tx| {
         let (tenant, slot) = begin(tx, "ann", 1)?;
         let blocked = StoredVerdict {
+            ops: Some([3; 32]),
             hash: Some([9; 32]),
             outcome: Outcome::Blocked,
             commit: 0,
@@ -212,6 +213,22 @@ pub fn verdicts_are_kept_for_every_gid(open: Open<'_>) {
         assert_eq!(tx.verdict(tenant, gid(1))?.unwrap().outcome, Outcome::Applied);
         let (other, _) = begin(tx, "bob", 1)?;
         assert_eq!(tx.verdict(other, gid(1))?, None);
+        Ok(())
+    })
+    .unwrap();
+}
+
+/// Who sent a commit's group again is kept for each device by itself, and the first time counts.
+pub fn repetitions_are_each_devices_own(open: Open<'_>) {
+    let storage = open();
+    write(&*storage, |tx| {
+        let (tenant, slot) = begin(tx, "ann", 1)?;
+        tx.put_repeated(tenant, 5, slot, 3)?;
+        tx.put_repeated(tenant, 5, slot, 8)?;
+        assert_eq!(tx.repeated(tenant, 5, slot)?, Some(3));
+        assert_eq!(tx.repeated(tenant, 6, slot)?, None);
+        let (other_tenant, other) = begin(tx, "bob", 2)?;
+        assert_eq!((tx.repeated(tenant, 5, other)?, tx.repeated(other_tenant, 5, slot)?), (None, None));
         Ok(())
     })
     .unwrap();

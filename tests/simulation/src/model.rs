@@ -122,6 +122,8 @@ pub struct History {
     pub commits: Vec<Commit>,
     /// What it refused.
     pub refused: Vec<Refused>,
+    /// Which incarnations sent a commit's group when it was in the log already, and with which seq.
+    pub repeats: BTreeMap<u64, Vec<(i64, i64)>>,
     /// What groups say they had seen; none: the model knows better.
     pub words: Option<Words>,
 }

@@ -38,6 +38,8 @@ pub enum Packet {
     Up {
         /// Who sent it.
         device: usize,
+        /// In which life of its file.
+        line: usize,
         /// What it says.
         request: Request,
         /// Who waits for the answer.
@@ -84,6 +86,8 @@ pub struct Network {
     pub packets: Vec<Packet>,
     /// Those who wait for what was lost: they find out by waiting.
     pub lost: Vec<Reply>,
+    /// Which life of its file each device is in, where it is not the first.
+    pub lines: BTreeMap<usize, usize>,
     /// Which devices have no network: new requests fail at once.
     pub cut: Vec<bool>,
     /// What swallows packets of a device, those under way too, and tells nobody.
@@ -170,7 +174,8 @@ impl Transport for Link {
                 return Err(TransportError::Offline);
             }
             let (way, answer) = oneshot::channel();
-            net.put(Packet::Up { device, request, reply: Some(Reply { handle, way }), whole: true });
+            let line = net.get().lines.get(&device).copied().unwrap_or(0);
+            net.put(Packet::Up { device, line, request, reply: Some(Reply { handle, way }), whole: true });
             match tokio::time::timeout(Duration::from_millis(PATIENCE_MS), answer).await {
                 Ok(Ok(result)) => result,
                 Ok(Err(_)) => Err(TransportError::Broken),

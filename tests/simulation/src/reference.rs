@@ -65,14 +65,12 @@ pub struct Expected {
     pub violations: Vec<Violation>,
 }
 
-/// Plays a history. `sent` is the clock each group was sent with.
-pub fn play(
-    model: &Model,
-    rules: &BTreeMap<&'static str, TableRule>,
-    history: &History,
-    sent: &BTreeMap<Gid, u64>,
-) -> Expected {
-    let sight = Sight { model, words: history.words.as_deref() };
+/// The clocks each group was sent with: one for each life of each device's file that held it before it was sealed.
+pub type Sent = BTreeMap<Gid, BTreeMap<(usize, usize), u64>>;
+
+/// Plays a history. `sent` has the clocks each group was sent with.
+pub fn play(model: &Model, rules: &BTreeMap<&'static str, TableRule>, history: &History, sent: &Sent) -> Expected {
+    let sight = Sight { model, words: history.words.as_deref(), repeats: &history.repeats };
     let mut play = Play { model, sight, rules, rows: BTreeMap::new(), clock: 0, done: Expected::default() };
     play.check_refusals(history, 0);
     for commit in &history.commits {
@@ -111,11 +109,12 @@ impl Play<'_> {
         self.done.violations.push(Violation::new(invariant, what));
     }
 
-    fn commit(&mut self, commit: &Commit, sent: &BTreeMap<Gid, u64>) {
+    fn commit(&mut self, commit: &Commit, sent: &Sent) {
         let Some(group) = self.model.find(commit.gid) else {
             return self.wrong("I-04", format!("commit {}: a group nobody was told of", commit.n));
         };
-        self.check_clock(group, commit, sent.get(&commit.gid).copied());
+        let sent: Vec<u64> = sent.get(&commit.gid).map_or_else(Vec::new, |from| from.values().copied().collect());
+        self.check_clock(group, commit, &sent);
         for (at, op) in self.model.groups[group].ops.clone().iter().enumerate() {
             let stamp = Stamp { hlc: commit.hlc, gid: commit.gid, op: at, commit: commit.n, group, from: commit.from };
             match self.apply(op, stamp) {
@@ -156,7 +155,7 @@ impl Play<'_> {
     }
 
     /// "The clock of a group", section 9.
-    fn check_clock(&mut self, group: WriteId, commit: &Commit, sent: Option<u64>) {
+    fn check_clock(&mut self, group: WriteId, commit: &Commit, sent: &[u64]) {
         let (mut least, mut most) = (0, 0);
         for (at, op) in self.model.groups[group].ops.iter().enumerate() {
             let Some(row) = self.rows.get(&(op.table, op.id.clone())) else { continue };
@@ -181,15 +180,12 @@ impl Play<'_> {
         if least > 0 && hlc <= least {
             self.wrong("I-31", format!("commit {}: clock {hlc:x} is not after {least:x}, which it saw", commit.n));
         }
-        match sent {
-            None => self.wrong("I-12", format!("commit {}: a group that was never sent", commit.n)),
-            Some(sent) if hlc != sent && (most < sent && sent <= low) => {
-                self.wrong("I-31", format!("commit {}: clock {hlc:x}, it was sent with {sent:x}", commit.n));
-            }
-            Some(sent) if hlc > sent.min(high).max(most + 1) => {
-                self.wrong("I-31", format!("commit {}: clock {hlc:x} is ahead of {sent:x} and {high:x}", commit.n));
-            }
-            Some(_) => {}
+        if sent.is_empty() {
+            self.wrong("I-12", format!("commit {}: a group that was never sent", commit.n));
+        } else if sent.iter().all(|sent| hlc != *sent && (most < *sent && *sent <= low)) {
+            self.wrong("I-31", format!("commit {}: clock {hlc:x}, it was sent with {sent:x?}", commit.n));
+        } else if sent.iter().all(|sent| hlc > (*sent).min(high).max(most + 1)) {
+            self.wrong("I-31", format!("commit {}: clock {hlc:x} is ahead of {sent:x?} and {high:x}", commit.n));
         }
         self.clock = self.clock.max(hlc);
     }
@@ -259,12 +255,18 @@ impl Play<'_> {
 struct Sight<'a> {
     model: &'a Model,
     words: Option<&'a BTreeMap<Gid, Word>>,
+    /// Who sent what again, by its commit.
+    repeats: &'a BTreeMap<u64, Vec<(i64, i64)>>,
 }
 
 impl Sight<'_> {
     fn saw(&self, later: &Stamp, earlier: &Stamp) -> bool {
-        let by_seq = earlier.from.0 == later.from.0 && earlier.from.1 < later.from.1;
-        by_seq || later.group == earlier.group || self.was_told(later, earlier)
+        let by_seq = |from: &(i64, i64)| from.0 == later.from.0 && from.1 < later.from.1;
+        let repeated = self.repeats.get(&earlier.commit);
+        by_seq(&earlier.from)
+            || repeated.is_some_and(|from| from.iter().any(by_seq))
+            || later.group == earlier.group
+            || self.was_told(later, earlier)
     }
 
     fn was_told(&self, later: &Stamp, earlier: &Stamp) -> bool {

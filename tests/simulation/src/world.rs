@@ -27,6 +27,7 @@ use crate::device::{Device, DeviceSetup, EPOCH_MS, Outside};
 use crate::model::{History, Model, Violation};
 use crate::network::Net;
 use crate::past::Past;
+use crate::reference::Sent;
 use crate::server::{Server, ServerSetup};
 use crate::swarm::Swarm;
 use crate::template;
@@ -65,8 +66,9 @@ pub struct World {
     pub server: Server,
     /// What was acknowledged.
     pub model: Model,
-    /// The clock each group was sent with, and a hash of the rest of its body.
-    pub sent: BTreeMap<Gid, u64>,
+    /// The clocks each group was sent with.
+    pub sent: Sent,
+    /// A hash of its ops.
     bodies: BTreeMap<Gid, u64>,
     /// The groups the server choked on, or would have.
     pub poisoned: BTreeSet<Gid>,
@@ -172,7 +174,7 @@ impl World {
             devices,
             server,
             model: Model::default(),
-            sent: BTreeMap::new(),
+            sent: Sent::new(),
             bodies: BTreeMap::new(),
             answered_head: 0,
             past: Past::default(),

@@ -23,7 +23,7 @@ fn after(writes: &[(usize, u64, u64, &'static str, Meaning)]) -> Expected {
             ms_most: 1_000,
             from: (i64::try_from(*device).unwrap(), i64::try_from(n).unwrap()),
         });
-        sent.insert(gid, *hlc);
+        sent.insert(gid, BTreeMap::from([((*device, 0), *hlc)]));
     }
     play(&model, &app::rules(), &history, &sent)
 }

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use turnstone_engine::oplog::{GroupState, Moment};
 use turnstone_protocol::Gid;
 use turnstone_protocol::plant::{self, Bug};
-use turnstone_protocol::wire::{Consistency, PullAnswer};
+use turnstone_protocol::wire::{Commit, Consistency, PullAnswer};
 
 use super::log::Tally;
 use super::report::{Asked, PageOutcome, PageReport, ResetWhy};
@@ -34,6 +34,8 @@ struct Page {
     now: Moment,
     /// Groups that were sent under an earlier incarnation: their commits do not come marked as own.
     renewed: HashMap<Gid, i64>,
+    /// What was sent and may come as a copy's commit, by gid; read when the first commit names a gid that is not `own`.
+    sent: Option<HashMap<Gid, i64>>,
     tally: Tally,
     /// Something that had been given up was applied after all.
     withdrew: bool,
@@ -133,6 +135,11 @@ fn has_forgotten(sys: &SystemTx<'_>, page: &PullAnswer, asked: &Asked) -> Result
     if !matches!(head.state, GroupState::Decided | GroupState::Gone) {
         return Ok(false);
     }
+    // A copy of this device, which held the same group, was first: the page may be older than this one's push of it.
+    let by_a_copy = |commit: &Commit| commit.own.is_none() && commit.gid == Some(head.gid);
+    if page.commits.iter().any(by_a_copy) {
+        return Ok(false);
+    }
     // What an earlier incarnation sent too is recorded for this one when it is sent again: before this one was told so,
     // a page need not count it.
     let was_told = head.state == GroupState::Decided || head.verdict.is_some();
@@ -149,6 +156,7 @@ impl Page {
             met_pending: false,
             now,
             renewed: renewed(sys)?,
+            sent: None,
             tally: Tally::default(),
             withdrew: false,
             report,
@@ -198,10 +206,8 @@ impl Page {
 /// The undecided groups of earlier incarnations, by gid. Forgets the mark once there are none.
 fn renewed(sys: &mut SystemTx<'_>) -> Result<HashMap<Gid, i64>, Error> {
     let Some(last) = sys.meta::<i64>(Key::Renewed)? else { return Ok(HashMap::new()) };
-    let open = [GroupState::Sent, GroupState::Decided, GroupState::Voiding, GroupState::Unheard, GroupState::Held];
-    let heads = log::kept(sys, &open)?;
-    let found: HashMap<Gid, i64> =
-        heads.iter().filter(|head| head.grp <= last).map(|head| (head.gid, head.grp)).collect();
+    let heads = log::kept(sys, &own::SENT)?;
+    let found = own::by_gid(heads.iter().filter(|head| head.grp <= last));
     if found.is_empty() {
         sys.set_meta::<i64>(Key::Renewed, None)?;
     }

@@ -1,32 +1,47 @@
 //! Commits this device made, as the feed brings them back.
 
+use std::collections::HashMap;
+
 use rusqlite::params;
 use turnstone_engine::oplog::GroupState;
-use turnstone_protocol::hash;
 use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::wire::Commit;
+use turnstone_protocol::{Gid, hash};
 
 use super::Page;
 use crate::error::Error;
-use crate::storage::SystemTx;
+use crate::storage::{Key, SystemTx};
 use crate::sync::log::{self, Head, Touch};
 use crate::sync::rows::known;
 use crate::sync::{letters, verdicts};
 
+/// The states of what was sent, and may come back as somebody else's commit.
+pub(super) const SENT: [GroupState; 5] =
+    [GroupState::Sent, GroupState::Decided, GroupState::Voiding, GroupState::Unheard, GroupState::Held];
 /// The most ops of a run that are read in one look.
 const RUN_OPS_MAX: i64 = 10_000;
 
 impl Page {
     /// The group a commit was made by, if it is one of this device's.
-    pub(super) fn own(&self, sys: &SystemTx<'_>, commit: &Commit) -> Result<Option<Head>, Error> {
+    pub(super) fn own(&mut self, sys: &mut SystemTx<'_>, commit: &Commit) -> Result<Option<Head>, Error> {
         let same = |head: &Head| commit.gid.is_none_or(|gid| gid == head.gid);
         if let Some(seq) = commit.own {
             return Ok(log::head_by_seq(sys, seq)?.filter(same));
         }
-        match commit.gid.and_then(|gid| self.renewed.get(&gid)) {
-            Some(grp) => log::head(sys, *grp),
-            None => Ok(None),
+        let Some(gid) = commit.gid else { return Ok(None) };
+        if let Some(grp) = self.renewed.get(&gid) {
+            return log::head(sys, *grp);
         }
+        let sent = match self.sent.take() {
+            Some(sent) => sent,
+            None => by_gid(&log::kept(sys, &SENT)?),
+        };
+        let grp = sent.get(&gid).copied();
+        self.sent = Some(sent);
+        let Some(grp) = grp else { return Ok(None) };
+        // Not this incarnation made it: a copy of this device, which held the same group, was first.
+        sys.set_meta(Key::EarlierLives, Some(log::newest(sys)?))?;
+        log::head(sys, grp)
     }
 
     /// A run of own commits, if the groups this device holds under those seqs are the ones the server means.
@@ -144,6 +159,11 @@ impl Page {
         self.report.settled += 1;
         Ok(())
     }
+}
+
+/// Groups by their gids.
+pub(super) fn by_gid<'h>(heads: impl IntoIterator<Item = &'h Head>) -> HashMap<Gid, i64> {
+    heads.into_iter().map(|head| (head.gid, head.grp)).collect()
 }
 
 /// Whether an op is the oldest of its row in the fold. Ops of the same group came before it in this very loop; their

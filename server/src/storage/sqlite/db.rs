@@ -123,7 +123,8 @@ impl Tx for Snapshot<'_> {
                            rows, ops) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         const PART: &str = "INSERT INTO parts (at, i, rows) VALUES (?, ?, ?)";
         const GID: &str = "INSERT INTO gids (t, gid, n, detail) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET \
-                           n = excluded.n, outcome = NULL, hash = NULL, d = NULL, seq = NULL, detail = excluded.detail";
+                           n = excluded.n, outcome = NULL, hash = NULL, d = NULL, seq = NULL, ops = NULL, \
+                           detail = excluded.detail";
         let merged = if group.outcome == Outcome::Merged { MERGED } else { 0 };
         let flags = merged | if group.as_sent { AS_SENT } else { 0 };
         let at = log_key(tenant, group.n)?;
@@ -158,9 +159,10 @@ impl Tx for Snapshot<'_> {
     }
 
     fn put_verdict(&self, tenant: TenantNo, gid: Gid, verdict: &StoredVerdict) -> Result<(), StorageError> {
-        const SQL: &str = "INSERT INTO gids (t, gid, n, outcome, hash, d, seq, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
+        const SQL: &str = "INSERT INTO gids (t, gid, n, outcome, hash, d, seq, detail, ops) \
+                           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) \
                            ON CONFLICT DO UPDATE SET n = excluded.n, outcome = excluded.outcome, hash = excluded.hash, \
-                           d = excluded.d, seq = excluded.seq, detail = excluded.detail";
+                           d = excluded.d, seq = excluded.seq, detail = excluded.detail, ops = excluded.ops";
         self.sql(SQL)?.execute(params![
             tenant.0,
             gid.as_bytes(),
@@ -169,8 +171,15 @@ impl Tx for Snapshot<'_> {
             verdict.hash,
             verdict.from.map(|(slot, _)| slot.0),
             verdict.from.map(|(_, seq)| signed(seq)).transpose()?,
-            verdict.detail
+            verdict.detail,
+            verdict.ops
         ])?;
+        Ok(())
+    }
+
+    fn put_repeated(&self, tenant: TenantNo, n: u64, slot: SlotNo, seq: u64) -> Result<(), StorageError> {
+        const SQL: &str = "INSERT INTO repeated (at, d, seq) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
+        self.sql(SQL)?.execute(params![log_key(tenant, n)?, slot.0, signed(seq)?])?;
         Ok(())
     }
 

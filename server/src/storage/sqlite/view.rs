@@ -73,7 +73,7 @@ impl View for Snapshot<'_> {
     }
 
     fn verdict(&self, tenant: TenantNo, gid: Gid) -> Result<Option<StoredVerdict>, StorageError> {
-        const SQL: &str = "SELECT n, outcome, hash, d, seq, detail FROM gids WHERE t = ? AND gid = ?";
+        const SQL: &str = "SELECT n, outcome, hash, d, seq, detail, ops FROM gids WHERE t = ? AND gid = ?";
         let mut statement = self.sql(SQL)?;
         let mut rows = statement.query(params![tenant.0, gid.as_bytes()])?;
         let Some(row) = rows.next()? else { return Ok(None) };
@@ -83,11 +83,12 @@ impl View for Snapshot<'_> {
             return self.logged_verdict(tenant, commit, detail).map(Some);
         };
         let hash = if row.get_ref(2)? == ValueRef::Null { None } else { Some(bytes(row, 2)?) };
+        let ops = if row.get_ref(6)? == ValueRef::Null { None } else { Some(bytes(row, 6)?) };
         let from = match (row.get(3)?, row.get::<_, Option<i64>>(4)?) {
             (Some(d), Some(seq)) => Some((SlotNo(d), unsigned(seq)?)),
             _ => None,
         };
-        Ok(Some(StoredVerdict { hash, outcome: outcome(code)?, commit, from, detail }))
+        Ok(Some(StoredVerdict { hash, ops, outcome: outcome(code)?, commit, from, detail }))
     }
 
     fn row(&self, tenant: TenantNo, table: &str, id: &str) -> Result<Option<StoredRow>, StorageError> {
@@ -163,6 +164,12 @@ impl View for Snapshot<'_> {
         rows.next()?.map(small_members).transpose()
     }
 
+    fn repeated(&self, tenant: TenantNo, n: u64, slot: SlotNo) -> Result<Option<u64>, StorageError> {
+        let mut statement = self.sql("SELECT seq FROM repeated WHERE at = ? AND d = ?")?;
+        let seq = statement.query_row((log_key(tenant, n)?, slot.0), |row| row.get::<_, i64>(0)).optional()?;
+        Ok(seq.map(i64::cast_unsigned))
+    }
+
     fn run_at(&self, slot: SlotNo, seq: u64) -> Result<Option<Run>, StorageError> {
         const SQL: &str = "SELECT first, last, at, rising, before FROM runs WHERE d = ? AND first <= ? \
                            ORDER BY first DESC LIMIT 1";
@@ -202,6 +209,7 @@ impl<'a> Snapshot<'a> {
         let row = rows.next()?.ok_or(StorageError::BadRecord("gid"))?;
         let merged = row.get::<_, i64>(0)? & MERGED != 0;
         Ok(StoredVerdict {
+            ops: None,
             hash: Some(bytes(row, 1)?),
             outcome: if merged { Outcome::Merged } else { Outcome::Applied },
             commit: n,

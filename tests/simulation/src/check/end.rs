@@ -138,8 +138,9 @@ fn stamps_rise(world: &mut World) {
     let mut last: BTreeMap<(usize, usize), u64> = BTreeMap::new();
     let mut wrong = Vec::new();
     for group in world.model.groups.iter().filter(|group| !choked.contains(&group.device)) {
-        let Some(hlc) = world.sent.get(&group.gid) else { continue };
-        if last.insert((group.device, group.line), *hlc).is_some_and(|before| before >= *hlc) {
+        let own_life = (group.device, group.line);
+        let Some(hlc) = world.sent.get(&group.gid).and_then(|from| from.get(&own_life)) else { continue };
+        if last.insert(own_life, *hlc).is_some_and(|before| before >= *hlc) {
             wrong.push(format!("device {}: {} is stamped before what was written before it", group.device, group.gid));
         }
     }

@@ -44,7 +44,18 @@ impl Server {
             })
             .and_then(Iterator::collect)
             .map_err(fail)?;
-        Ok(History { commits, refused, words: None })
+        let mut again = conn
+            .prepare_cached(
+                "SELECT at, d, seq FROM repeated WHERE at >> 40 = (SELECT t FROM tenants WHERE name = 'family')",
+            )
+            .map_err(fail)?;
+        let again = again.query_map([], |row| Ok((row.get::<_, i64>(0)?, (row.get(1)?, row.get(2)?)))).map_err(fail)?;
+        let mut repeats: BTreeMap<u64, Vec<(i64, i64)>> = BTreeMap::new();
+        for row in again {
+            let (at, from) = row.map_err(fail)?;
+            repeats.entry((at & COMMIT_BITS).cast_unsigned()).or_default().push(from);
+        }
+        Ok(History { commits, refused, repeats, words: None })
     }
 
     /// Every group it has decided for good.

@@ -41,6 +41,9 @@ impl World {
                 let at = self.device(device);
                 if self.clones < usize::from(CLONES_MAX) && self.up(at) && self.may_be_copied(at) {
                     self.saw("device cloned");
+                    if self.has_pending(at) {
+                        self.saw("device cloned with writes of its own");
+                    }
                     self.clone_of(at);
                 }
             }
@@ -76,12 +79,16 @@ impl World {
         self.devices[at].with(turnstone::Store::token_changed);
     }
 
-    /// With writes that were never sent two files with one identity break I-11: see docs/reliability.md, known limits.
+    /// Whether the world knows what a copy of its files would hold.
     pub(super) fn may_be_copied(&self, at: usize) -> bool {
         let device = &self.devices[at];
-        let pending = device.with(turnstone::Store::status);
-        let nothing_pending = matches!(pending, Some(Ok(status)) if status.pending_groups == 0);
-        nothing_pending && device.unsure.is_none() && device.retrying.is_none() && !device.disk.is_dead()
+        device.store.is_some() && device.unsure.is_none() && device.retrying.is_none() && !device.disk.is_dead()
+    }
+
+    /// Whether a device holds writes that nobody has decided.
+    pub(super) fn has_pending(&self, at: usize) -> bool {
+        let status = self.devices[at].with(turnstone::Store::status);
+        matches!(status, Some(Ok(status)) if status.pending_groups > 0)
     }
 
     /// Two handles on one file: the younger writes, the older is told so and changes nothing (I-42).
@@ -131,8 +138,10 @@ impl World {
         device.time.boot.store(1_000 * (at as u64 + 1), Ordering::Relaxed);
         device.time.booted_ms.store(self.now_ms, Ordering::Relaxed);
         self.devices.push(device);
-        self.net.get().cut.push(false);
-        self.clones += 1;
         self.model.restored.insert((at, 1), known);
+        let mut network = self.net.get();
+        network.cut.push(false);
+        network.lines.insert(at, 1);
+        self.clones += 1;
     }
 }

@@ -93,6 +93,9 @@ impl World {
                 let at = self.device(device);
                 if self.may_be_copied(at) {
                     self.saw("device backed up");
+                    if self.has_pending(at) {
+                        self.saw("device backed up with writes of its own");
+                    }
                     let until = self.model.groups.len();
                     let known = Restored { device: at, line: self.model.line(at), until, at: until };
                     let image = self.devices[at].disk.snapshot();
@@ -164,6 +167,7 @@ impl World {
         let line = self.model.line(at) + 1;
         let known = Restored { at: self.model.groups.len(), ..known };
         self.model.restored.insert((at, line), known);
+        self.net.get().lines.insert(at, line);
     }
 
     /// All faults end: what was dead starts, what was cut is whole.

@@ -10,8 +10,9 @@ use super::World;
 use crate::server::expand;
 
 impl World {
-    /// What was sealed is frozen: a group comes with the same clock and the same ops for ever (rule 12).
-    pub(super) fn read_push(&mut self, device: usize, request: &Request) {
+    /// What was sealed is frozen: a group comes with the same ops for ever, and from one life of a file with the same
+    /// clock (rule 12). Two files that both held it before it was sealed each stamp it (decision 0063).
+    pub(super) fn read_push(&mut self, device: usize, line: usize, request: &Request) {
         if request.path != "/sync/v1/push" {
             return;
         }
@@ -23,10 +24,14 @@ impl World {
         for group in push.groups {
             let (Some(gid), Some(hlc), Some(ops)) = (group.gid, group.hlc, group.ops) else { continue };
             let Ok(hlc) = u64::from_str_radix(hlc, 16) else { continue };
-            let word =
-                ops.get().bytes().fold(hlc, |word, byte| (word ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-            if self.sent.insert(gid, hlc).is_none() {
-                self.check_stamp(gid, hlc);
+            let word = ops.get().bytes().fold(0, |word, byte| (word ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+            let stamps = self.sent.entry(gid).or_default();
+            match stamps.insert((device, line), hlc) {
+                Some(before) if before != hlc => {
+                    self.wrong("I-11", format!("group {gid} was sent with two clocks"));
+                }
+                Some(_) => {}
+                None => self.check_stamp(device, gid, hlc),
             }
             if self.bodies.insert(gid, word).is_some_and(|before| before != word) {
                 self.wrong("I-11", format!("group {gid} was sent with two bodies"));
@@ -36,11 +41,14 @@ impl World {
 
     /// A device that has heard from the server since it booted knows how old its write is, whatever its wall clock says
     /// (rule 20): no stamp lies in the future, but for the moments by which the devices' own clocks run apart here.
-    fn check_stamp(&mut self, gid: Gid, hlc: u64) {
+    fn check_stamp(&mut self, at: usize, gid: Gid, hlc: u64) {
         let Some(group) = self.model.find(gid).map(|write| &self.model.groups[write]) else { return };
-        let device = &self.devices[group.device];
+        let device = &self.devices[at];
         let since_ms = device.time.booted_ms.load(Ordering::Relaxed);
-        let knows = device.anchored_boot == Some(device.time.boot.load(Ordering::Relaxed)) && group.at_ms > since_ms;
+        // What its copy wrote was written in another boot.
+        let is_own = group.device == at;
+        let knows =
+            is_own && device.anchored_boot == Some(device.time.boot.load(Ordering::Relaxed)) && group.at_ms > since_ms;
         let now_ms = crate::device::EPOCH_MS + self.now_ms;
         if knows && hlc >> 16 > now_ms + 1_000 && !device.dated_ahead {
             let ahead_ms = (hlc >> 16) - now_ms;
@@ -48,7 +56,6 @@ impl World {
         }
         // What was stamped before the first contact may be ahead, and what follows it comes after it.
         let ahead = hlc >> 16 > now_ms + 1_000;
-        let at = group.device;
         self.devices[at].dated_ahead |= ahead;
     }
 

@@ -31,13 +31,13 @@ impl World {
             return self.swallow(packet);
         }
         match packet {
-            Packet::Up { device, request, reply, whole } => {
+            Packet::Up { device, line, request, reply, whole } => {
                 let path = request.path.len() as u64;
                 self.note(path ^ (request.body.len() as u64) << 8 ^ (device as u64) << 40);
                 if reply.as_ref().is_none_or(Reply::is_closed) {
                     self.saw("request arrived that nobody waits for");
                 }
-                self.read_push(device, &request);
+                self.read_push(device, line, &request);
                 if self.readings.is_unseen() && self.server.start() {
                     self.readings.started(self.server.head());
                 }
@@ -134,18 +134,18 @@ impl World {
                 self.saw("answer lost after the server's commit");
                 self.lose(Some(reply), pick);
             }
-            (Action::Duplicate { .. }, Packet::Up { device, request, reply, whole }) => {
+            (Action::Duplicate { .. }, Packet::Up { device, line, request, reply, whole }) => {
                 self.saw("request doubled");
-                self.net.put(Packet::Up { device, request: request.clone(), reply, whole });
-                self.net.put(Packet::Up { device, request, reply: None, whole });
+                self.net.put(Packet::Up { device, line, request: request.clone(), reply, whole });
+                self.net.put(Packet::Up { device, line, request, reply: None, whole });
             }
             // The connection broke in the middle of it: what there is of it arrives, and no answer comes back.
-            (Action::Truncate { keep, .. }, Packet::Up { device, mut request, reply, .. })
+            (Action::Truncate { keep, .. }, Packet::Up { device, line, mut request, reply, .. })
                 if !request.body.is_empty() =>
             {
                 self.saw("request cut");
                 request.body.truncate(usize::from(*keep) % request.body.len());
-                self.net.put(Packet::Up { device, request, reply: None, whole: false });
+                self.net.put(Packet::Up { device, line, request, reply: None, whole: false });
                 if let Some(reply) = reply {
                     let _ = reply.send(Err(TransportError::Broken));
                 }
