@@ -135,16 +135,12 @@ fn has_forgotten(sys: &SystemTx<'_>, page: &PullAnswer, asked: &Asked) -> Result
     if !matches!(head.state, GroupState::Decided | GroupState::Gone) {
         return Ok(false);
     }
-    // A copy of this device, which held the same group, was first: the page may be older than this one's push of it.
+    // What an earlier incarnation or a copy of this device sent too is recorded for this one when it is sent again: before
+    // this one was told so, a page need not count it.
     let by_a_copy = |commit: &Commit| commit.own.is_none() && commit.gid == Some(head.gid);
-    if page.commits.iter().any(by_a_copy) {
-        return Ok(false);
-    }
-    // What an earlier incarnation sent too is recorded for this one when it is sent again: before this one was told so,
-    // a page need not count it.
-    let was_told = head.state == GroupState::Decided || head.verdict.is_some();
-    let counts = sys.meta::<i64>(Key::EarlierLives)?.is_none_or(|last| last < head.grp)
-        || (was_told && head.seq.is_some_and(|seq| seq <= asked.told_seq));
+    let sent_by_others =
+        sys.meta::<i64>(Key::EarlierLives)?.is_some_and(|last| last >= head.grp) || page.commits.iter().any(by_a_copy);
+    let counts = !sent_by_others || head.seq.is_some_and(|seq| seq <= asked.told_seq);
     Ok(counts && head.commit.is_some_and(|commit| commit <= page.at))
 }
 
