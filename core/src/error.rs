@@ -404,11 +404,13 @@ impl Error {
     /// words may hold what was read.
     pub(crate) fn of_closure(error: rusqlite::Error) -> Self {
         match error {
-            rusqlite::Error::QueryReturnedNoRows
-            | rusqlite::Error::FromSqlConversionFailure(..)
-            | rusqlite::Error::IntegralValueOutOfRange(..)
-            | rusqlite::Error::InvalidColumnType(..) => {
-                Self::Sql { message: "a column is not what the query's closure takes it for".to_owned() }
+            rusqlite::Error::FromSqlConversionFailure(column, ..)
+            | rusqlite::Error::IntegralValueOutOfRange(column, ..)
+            | rusqlite::Error::InvalidColumnType(column, ..) => {
+                Self::Sql { message: format!("column {column} is not what the query's closure takes it for") }
+            }
+            rusqlite::Error::QueryReturnedNoRows => {
+                Self::Sql { message: "the query's closure found no row where it asked for one".to_owned() }
             }
             other => other.into(),
         }

@@ -12,7 +12,7 @@ use super::incoming::{Incoming, IncomingGroup};
 use super::push::Session;
 use super::rows::HeldAt;
 use super::said::{Detail, Said};
-use crate::storage::{Images, LogWrite, StorageError, StoredVerdict};
+use crate::storage::{Hashes, Images, LogWrite, StorageError, StoredVerdict};
 
 /// How far a chain of groups that took each other's place is followed.
 const REPLACED_DEPTH_MAX: usize = 16;
@@ -83,11 +83,11 @@ impl<'a> Session<'a> {
             Some(known) if known.outcome.is_terminal() => Said::read(known)?.by(vec![new]),
             _ => Said::new(Outcome::Replaced, self.head.n).by(vec![new]),
         };
-        let (body, from) = known.map_or(((None, None), None), |known| (known.body(), known.from));
+        let (hashes, from) = known.map_or_else(Default::default, |known| (known.hashes, known.from));
         if let Some(from) = from {
             self.settle(from, said.commit)?;
         }
-        self.record(old, said.store(body, from)?)?;
+        self.record(old, said.store(hashes, from)?)?;
         Ok(None)
     }
 
@@ -101,13 +101,13 @@ impl<'a> Session<'a> {
         if known.as_ref().is_some_and(|known| known.outcome.is_terminal()) {
             return Ok(());
         }
-        let (body, from) = known.map_or(((None, None), None), |known| (known.body(), known.from));
+        let (hashes, from) = known.map_or_else(Default::default, |known| (known.hashes, known.from));
         if let Some(from) = from {
             self.settle(from, said.commit)?;
         }
         let code = said.detail.code.clone();
         let detail = Detail { code, by: vec![by], ..Detail::default() };
-        self.record(covered, Said { detail, ..said.clone() }.store(body, from)?)
+        self.record(covered, Said { detail, ..said.clone() }.store(hashes, from)?)
     }
 
     /// Whether a group is part of the history, itself or by the one that took its place.
@@ -245,7 +245,8 @@ impl<'a> Session<'a> {
         self.origins.insert(n, (self.slot.no, entry.seq));
         self.rows.keep(self.tx, group.ops_text().len())?;
         let from = Some((self.slot.no, entry.seq));
-        self.remember(entry.gid, StoredVerdict { hash: Some(hash), ops: None, outcome, commit: n, from, detail: json });
+        let hashes = Hashes { payload: Some(hash), ops: None };
+        self.remember(entry.gid, StoredVerdict { hashes, outcome, commit: n, from, detail: json });
         Ok(Said { outcome, commit: n, detail })
     }
 

@@ -51,6 +51,11 @@ impl IncomingGroup {
     pub(super) fn ops_text(&self) -> &str {
         self.text.get(self.ops_at.clone()).unwrap_or("[]")
     }
+
+    /// SHA-256 of that text: without the stamp, which each copy of a device gives its own.
+    pub(super) fn ops_hash(&self) -> Digest {
+        sha256(self.ops_text().as_bytes())
+    }
 }
 
 impl Incoming {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::wire::{Outcome, Verdict};
-use turnstone_protocol::{Code, Gid, Problem, hash};
+use turnstone_protocol::{Code, Gid, Problem};
 
 use super::incoming::{Body, Incoming};
 use super::open::Rules;
@@ -14,7 +14,7 @@ use super::rows::Rows;
 use super::said::Said;
 use super::seqs::{Seqs, settle_stored};
 use crate::cursor::Cursor;
-use crate::storage::{Digest, Head, Life, Slot, SlotNo, StorageError, StoredVerdict, TenantNo, Tx};
+use crate::storage::{Digest, Hashes, Head, Life, Slot, SlotNo, StorageError, StoredVerdict, TenantNo, Tx};
 
 /// A push, ready to run inside a transaction as often as it takes.
 pub(super) struct Push {
@@ -97,7 +97,7 @@ impl<'a> Session<'a> {
         for entry in &self.push.entries {
             let stored = self.tx.verdict(self.tenant, entry.gid)?;
             let earlier = match &stored {
-                Some(stored) => Some(stored.hash),
+                Some(stored) => Some(stored.hashes.payload),
                 None => seen.get(&entry.gid).copied(),
             };
             if let (Some(Some(hash)), Some(sent)) = (earlier, entry.hash)
@@ -132,7 +132,7 @@ impl<'a> Session<'a> {
     fn is_restamped(&self, entry: &Incoming, stored: Option<&StoredVerdict>) -> Result<bool, StorageError> {
         let (Body::Group(group), Some(stored)) = (&entry.body, stored) else { return Ok(false) };
         if !stored.outcome.is_accepted() {
-            return Ok(stored.ops == Some(hash::sha256(group.ops_text().as_bytes())));
+            return Ok(stored.hashes.ops == Some(group.ops_hash()));
         }
         Ok(self.tx.ops(self.tenant, stored.commit)?.as_deref() == Some(group.ops_text()))
     }
@@ -188,13 +188,13 @@ impl<'a> Session<'a> {
         }
         if !said.outcome.is_accepted() {
             // Accepted groups were recorded with their commit.
-            let (hash, ops) = known.map_or((None, None), |known| known.body());
+            let before = known.map(|known| known.hashes).unwrap_or_default();
             let came = match &entry.body {
-                Body::Group(group) => Some(hash::sha256(group.ops_text().as_bytes())),
+                Body::Group(group) => Some(group.ops_hash()),
                 Body::Void | Body::Unread(_) => None,
             };
-            let body = (entry.hash.or(hash), came.or(ops));
-            self.record(entry.gid, said.store(body, Some((self.slot.no, entry.seq)))?)?;
+            let hashes = Hashes { payload: entry.hash.or(before.payload), ops: came.or(before.ops) };
+            self.record(entry.gid, said.store(hashes, Some((self.slot.no, entry.seq)))?)?;
         }
         Ok(said)
     }

@@ -5,7 +5,7 @@ use turnstone_protocol::merge::Refusal;
 use turnstone_protocol::wire::{Explain, Outcome, Verdict};
 use turnstone_protocol::{Code, Gid};
 
-use crate::storage::{Digest, SlotNo, StorageError, StoredVerdict};
+use crate::storage::{Hashes, SlotNo, StorageError, StoredVerdict};
 
 /// What is said of a group.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,19 +65,8 @@ impl Said {
         Ok(Self { outcome: stored.outcome, commit: stored.commit, detail })
     }
 
-    pub(super) fn store(
-        &self,
-        (hash, ops): (Option<Digest>, Option<Digest>),
-        from: Option<(SlotNo, u64)>,
-    ) -> Result<StoredVerdict, StorageError> {
-        Ok(StoredVerdict {
-            hash,
-            ops,
-            outcome: self.outcome,
-            commit: self.commit,
-            from,
-            detail: self.detail.to_json()?,
-        })
+    pub(super) fn store(&self, hashes: Hashes, from: Option<(SlotNo, u64)>) -> Result<StoredVerdict, StorageError> {
+        Ok(StoredVerdict { hashes, outcome: self.outcome, commit: self.commit, from, detail: self.detail.to_json()? })
     }
 
     pub(super) fn into_verdict(self, gid: Gid, seq: u64) -> Verdict {

@@ -13,8 +13,8 @@ mod traits;
 
 pub use error::StorageError;
 pub use records::{
-    Digest, Gone, Head, Images, Life, Locked, LogRow, LogWrite, RowHandle, RowWrite, Slot, SlotNo, StoredImages,
-    StoredRow, StoredVerdict, TenantNo,
+    Digest, Gone, Hashes, Head, Images, Life, Locked, LogRow, LogWrite, RowHandle, RowWrite, Slot, SlotNo,
+    StoredImages, StoredRow, StoredVerdict, TenantNo,
 };
 pub use runs::Run;
 pub use traits::{Storage, Tx, View, Work, read, write};

@@ -185,10 +185,8 @@ pub enum StoredImages<'a> {
 /// What was said of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredVerdict {
-    /// The hash of its payload; none for a group that was named and never seen (covered, replaced, voided).
-    pub hash: Option<Digest>,
-    /// SHA-256 of its ops, where they came and are not in the log.
-    pub ops: Option<Digest>,
+    /// The hashes of its body.
+    pub hashes: Hashes,
     /// What became of it.
     pub outcome: Outcome,
     /// The commit that made it (accepted), or the head when it was decided.
@@ -199,12 +197,13 @@ pub struct StoredVerdict {
     pub detail: Option<String>,
 }
 
-impl StoredVerdict {
-    /// The hash of its payload, and of its ops.
-    #[must_use]
-    pub fn body(&self) -> (Option<Digest>, Option<Digest>) {
-        (self.hash, self.ops)
-    }
+/// What is kept of a group's body, to know it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Hashes {
+    /// Of its payload; none for a group that was named and never seen (covered, replaced, voided).
+    pub payload: Option<Digest>,
+    /// Of its ops alone; none where they never came, or are in the log.
+    pub ops: Option<Digest>,
 }
 
 /// Who asks, inside a tenant.

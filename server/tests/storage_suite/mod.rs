@@ -7,7 +7,7 @@ use std::sync::Arc;
 use turnstone_protocol::wire::{Cause, Outcome};
 use turnstone_protocol::{DeviceId, Gid, Hlc, Incarnation};
 use turnstone_server::storage::{
-    Gone, Head, Images, Life, LogRow, LogWrite, RowWrite, Run, SlotNo, Storage, StorageError, StoredImages,
+    Gone, Hashes, Head, Images, Life, LogRow, LogWrite, RowWrite, Run, SlotNo, Storage, StorageError, StoredImages,
     StoredVerdict, TenantNo, Tx, View, read, write,
 };
 
@@ -193,8 +193,7 @@ pub fn verdicts_are_kept_for_every_gid(open: Open<'_>) {
     write(&*storage, |tx| {
         let (tenant, slot) = begin(tx, "ann", 1)?;
         let blocked = StoredVerdict {
-            ops: Some([3; 32]),
-            hash: Some([9; 32]),
+            hashes: Hashes { payload: Some([9; 32]), ops: Some([3; 32]) },
             outcome: Outcome::Blocked,
             commit: 0,
             from: Some((slot, 4)),
@@ -202,14 +201,20 @@ pub fn verdicts_are_kept_for_every_gid(open: Open<'_>) {
         };
         tx.put_verdict(tenant, gid(2), &blocked)?;
         assert_eq!(tx.verdict(tenant, gid(2))?, Some(blocked.clone()));
-        let named = StoredVerdict { hash: None, from: None, detail: None, outcome: Outcome::Replaced, ..blocked };
+        let named = StoredVerdict {
+            hashes: Hashes::default(),
+            from: None,
+            detail: None,
+            outcome: Outcome::Replaced,
+            ..blocked
+        };
         tx.put_verdict(tenant, gid(3), &named)?;
         assert_eq!(tx.verdict(tenant, gid(3))?, Some(named));
         tx.append(tenant, &log(1, slot, "[]", Images::InOps))?;
         tx.append(tenant, &log(2, slot, "[]", Images::InOps))?;
         let merged = tx.verdict(tenant, gid(2))?.unwrap();
         assert_eq!((merged.outcome, merged.commit, merged.from), (Outcome::Merged, 2, Some((slot, 2))));
-        assert_eq!((merged.hash, merged.detail.as_deref()), (Some([9; 32]), Some("{\"explain\":[]}")));
+        assert_eq!((merged.hashes.payload, merged.detail.as_deref()), (Some([9; 32]), Some("{\"explain\":[]}")));
         assert_eq!(tx.verdict(tenant, gid(1))?.unwrap().outcome, Outcome::Applied);
         let (other, _) = begin(tx, "bob", 1)?;
         assert_eq!(tx.verdict(other, gid(1))?, None);

@@ -32,13 +32,10 @@ impl Page {
         if let Some(grp) = self.renewed.get(&gid) {
             return log::head(sys, *grp);
         }
-        let sent = match self.sent.take() {
-            Some(sent) => sent,
-            None => by_gid(&log::kept(sys, &SENT)?),
-        };
-        let grp = sent.get(&gid).copied();
-        self.sent = Some(sent);
-        let Some(grp) = grp else { return Ok(None) };
+        if self.sent.is_none() {
+            self.sent = Some(by_gid(&log::kept(sys, &SENT)?));
+        }
+        let Some(grp) = self.sent.as_ref().and_then(|sent| sent.get(&gid).copied()) else { return Ok(None) };
         // Not this incarnation made it: a copy of this device, which held the same group, was first.
         sys.set_meta(Key::EarlierLives, Some(log::newest(sys)?))?;
         log::head(sys, grp)

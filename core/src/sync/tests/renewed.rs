@@ -130,6 +130,13 @@ fn a_group_that_names_what_was_forgotten_goes_on() {
     assert_eq!(one.letters(), []);
 }
 
+/// A second device over a copy of the first one's file.
+fn copied(one: &Device, dir: &std::path::Path) -> Device {
+    one.db.checkpoint().unwrap();
+    std::fs::copy(dir.join("one.db"), dir.join("two.db")).unwrap();
+    Device::open(dir, "two", &schema())
+}
+
 /// I-41, I-08: a copy of the device pushed under the same seqs. Its commits are not taken for this one's, although the
 /// server marks them so, and its `acked` not for what this one wrote, which shows all the time. The server sends no rows
 /// along where a commit did what its ops say, and rows where it lost to somebody else's.
@@ -143,9 +150,7 @@ fn what_a_copy_of_the_device_pushed_is_read_with_its_rows() {
         let other = Device::open(dir.path(), "other", &schema);
         shared(&mut server, std::slice::from_ref(&one), "tasks", "n");
         settle(&mut server, std::slice::from_ref(&other));
-        one.db.checkpoint().unwrap();
-        std::fs::copy(dir.path().join("one.db"), dir.path().join("two.db")).unwrap();
-        let two = Device::open(dir.path(), "two", &schema);
+        let two = copied(&one, dir.path());
 
         if merged {
             set(&one, "tasks", "n", "tag", "first");
@@ -194,9 +199,7 @@ fn a_shorter_page_after_a_copy_was_seen_is_no_other_history() {
         set(&one, "tasks", "n", "title", title);
     }
     one.push(&mut server); // decided, not pulled
-    one.db.checkpoint().unwrap();
-    std::fs::copy(dir.path().join("one.db"), dir.path().join("two.db")).unwrap();
-    let two = Device::open(dir.path(), "two", &schema);
+    let two = copied(&one, dir.path());
     other.write(|tx| tx.insert_with_id("tasks", "m", [("title", "theirs")]));
     other.push(&mut server);
     set(&one, "tasks", "n", "tag", "first");
@@ -230,9 +233,7 @@ fn what_a_copy_pushed_in_parts_is_read_whole() {
         shared(&mut server, std::slice::from_ref(&one), "tasks", id);
     }
     settle(&mut server, std::slice::from_ref(&other));
-    one.db.checkpoint().unwrap();
-    std::fs::copy(dir.path().join("one.db"), dir.path().join("two.db")).unwrap();
-    let two = Device::open(dir.path(), "two", &schema);
+    let two = copied(&one, dir.path());
 
     one.write(|tx| ["a", "b", "c"].iter().try_for_each(|id| tx.update("tasks", id, [("tag", "first")])));
     other.clock.advance_ms(60_000);
@@ -252,4 +253,30 @@ fn what_a_copy_pushed_in_parts_is_read_whole() {
     settle(&mut server, &[one, two, other]);
     assert_eq!(server.value("tasks", "b", "tag"), Some(Value::Text("first".to_owned())));
     assert_eq!(server.value("tasks", "c", "title"), Some(Value::Text("mine".to_owned())));
+}
+
+/// I-41, I-62: a copy is first with what both hold. Its commit takes the group out of the fold, so it counts once, and a page
+/// that was asked for before the device's own push was heard need not count it: no history went back.
+#[test]
+fn what_a_copy_pushed_first_counts_once_and_no_page_need_count_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let schema = schema();
+    let mut server = super::server::Real::new(schema.clone(), 1_000);
+    let one = Device::open(dir.path(), "one", &schema);
+    shared(&mut server, std::slice::from_ref(&one), "notes", "n");
+    count(&one, "n", 5);
+    let two = copied(&one, dir.path());
+    two.renew(79);
+    two.push(&mut server);
+
+    let packet = one.pack().unwrap();
+    one.pull(&server);
+    assert_eq!(one.int("notes", "n", "views"), 5, "not beside the row that contains it");
+    let asked = one.ask();
+    let page = server.pull(&asked).unwrap();
+    let answer = server.push(&packet.request).unwrap();
+    one.hear(&answer, &packet);
+    assert_eq!(one.apply(&page, &asked).outcome, PageOutcome::Applied);
+    settle(&mut server, &[one, two]);
+    assert_eq!(server.value("notes", "n", "views"), Some(Value::Int(5)));
 }

@@ -168,11 +168,11 @@ impl Tx for Snapshot<'_> {
             gid.as_bytes(),
             signed(verdict.commit)?,
             outcome_code(verdict.outcome),
-            verdict.hash,
+            verdict.hashes.payload,
             verdict.from.map(|(slot, _)| slot.0),
             verdict.from.map(|(_, seq)| signed(seq)).transpose()?,
             verdict.detail,
-            verdict.ops
+            verdict.hashes.ops
         ])?;
         Ok(())
     }

@@ -20,7 +20,7 @@ use crate::storage::{Storage, StorageError, View, Work};
 /// `TSNS`: marks a file as a Turnstone server's database.
 const APPLICATION_ID: i64 = 0x5453_4e53;
 /// The migrations, in order; `user_version` counts those that ran.
-const MIGRATIONS: [&str; 2] = [include_str!("0001_start.sql"), include_str!("0002_repeated.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("0001_start.sql"), include_str!("0002_copies.sql")];
 /// How long to wait for another process (a backup) that holds the database.
 const BUSY: Duration = Duration::from_secs(2);
 /// Prepared statements kept per connection; there are fewer than this.

@@ -9,8 +9,8 @@ use super::codes::{cause, outcome, signed, unsigned};
 use super::statements::{Lent, Statements};
 use crate::storage::records::Life;
 use crate::storage::{
-    Gone, Head, LogRow, RowHandle, Run, Slot, SlotNo, StorageError, StoredImages, StoredRow, StoredVerdict, TenantNo,
-    View,
+    Gone, Hashes, Head, LogRow, RowHandle, Run, Slot, SlotNo, StorageError, StoredImages, StoredRow, StoredVerdict,
+    TenantNo, View,
 };
 
 /// Set in `log.flags` where the group met changes its writer had not seen.
@@ -82,13 +82,13 @@ impl View for Snapshot<'_> {
         let Some(code) = row.get::<_, Option<i64>>(1)? else {
             return self.logged_verdict(tenant, commit, detail).map(Some);
         };
-        let hash = if row.get_ref(2)? == ValueRef::Null { None } else { Some(bytes(row, 2)?) };
-        let ops = if row.get_ref(6)? == ValueRef::Null { None } else { Some(bytes(row, 6)?) };
+        let digest = |at| if row.get_ref(at)? == ValueRef::Null { Ok(None) } else { bytes(row, at).map(Some) };
+        let hashes = Hashes { payload: digest(2)?, ops: digest(6)? };
         let from = match (row.get(3)?, row.get::<_, Option<i64>>(4)?) {
             (Some(d), Some(seq)) => Some((SlotNo(d), unsigned(seq)?)),
             _ => None,
         };
-        Ok(Some(StoredVerdict { hash, ops, outcome: outcome(code)?, commit, from, detail }))
+        Ok(Some(StoredVerdict { hashes, outcome: outcome(code)?, commit, from, detail }))
     }
 
     fn row(&self, tenant: TenantNo, table: &str, id: &str) -> Result<Option<StoredRow>, StorageError> {
@@ -209,8 +209,7 @@ impl<'a> Snapshot<'a> {
         let row = rows.next()?.ok_or(StorageError::BadRecord("gid"))?;
         let merged = row.get::<_, i64>(0)? & MERGED != 0;
         Ok(StoredVerdict {
-            ops: None,
-            hash: Some(bytes(row, 1)?),
+            hashes: Hashes { payload: Some(bytes(row, 1)?), ops: None },
             outcome: if merged { Outcome::Merged } else { Outcome::Applied },
             commit: n,
             from: Some((SlotNo(row.get(2)?), unsigned(row.get(3)?)?)),

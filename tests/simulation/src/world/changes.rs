@@ -123,6 +123,13 @@ impl World {
         self.devices[at].store.is_some() && self.devices[at].unsure.is_none()
     }
 
+    /// Another life of a device's file begins, and what it knows is what another one knew.
+    pub(super) fn begins_anew(&mut self, at: usize, known: Restored) {
+        let line = self.model.line(at) + 1;
+        self.model.restored.insert((at, line), known);
+        self.net.get().lines.insert(at, line);
+    }
+
     /// A device's files go on as another device, and both know what was written until now.
     fn clone_of(&mut self, from: usize) {
         let at = self.devices.len();
@@ -138,10 +145,8 @@ impl World {
         device.time.boot.store(1_000 * (at as u64 + 1), Ordering::Relaxed);
         device.time.booted_ms.store(self.now_ms, Ordering::Relaxed);
         self.devices.push(device);
-        self.model.restored.insert((at, 1), known);
-        let mut network = self.net.get();
-        network.cut.push(false);
-        network.lines.insert(at, 1);
+        self.net.get().cut.push(false);
+        self.begins_anew(at, known);
         self.clones += 1;
     }
 }

@@ -164,10 +164,7 @@ impl World {
         device.expected.clear();
         device.shows_pair = false;
         (device.position, device.anchored_boot, device.stands) = (0, None, stands);
-        let line = self.model.line(at) + 1;
-        let known = Restored { at: self.model.groups.len(), ..known };
-        self.model.restored.insert((at, line), known);
-        self.net.get().lines.insert(at, line);
+        self.begins_anew(at, Restored { at: self.model.groups.len(), ..known });
     }
 
     /// All faults end: what was dead starts, what was cut is whole.
