@@ -67,6 +67,7 @@ impl Feed {
             at: to as u64,
             more: to < self.notes.len(),
             acked: 0,
+            names_own: true,
             stable: 0,
             hlc: Hlc::at(NOW_MS),
             now: NOW_MS,

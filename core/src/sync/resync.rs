@@ -131,7 +131,8 @@ fn settle_groups(
     for head in log::kept(sys, &FOLDED)? {
         let named = named(sys, head.gid)?;
         let passed = head.commit.is_some_and(|commit| commit <= page.at && head.state == GroupState::Decided);
-        let decided = passed || (head.seq.is_some_and(|seq| seq <= acked) && head.state != GroupState::Held);
+        let by_seq = !page.names_own && head.state != GroupState::Held && head.seq.is_some_and(|seq| seq <= acked);
+        let decided = passed || by_seq;
         if named.is_none() && !decided {
             continue;
         }

@@ -53,6 +53,10 @@ pub struct PullAnswer {
     /// The highest seq of this incarnation whose groups are all decided at or before `at`.
     #[serde(deserialize_with = "number::read")]
     pub acked: u64,
+    /// Whether every commit of the asking device names its group ([`Commit::gid`], [`Commit::gids`]). What `acked` counts
+    /// and no page names has changed nothing then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub names_own: bool,
     /// Clients may forget their own acked groups up to this commit.
     #[serde(deserialize_with = "number::read")]
     pub stable: u64,

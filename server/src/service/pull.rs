@@ -72,7 +72,7 @@ impl Pull<'_> {
         // Writing to a String cannot fail.
         let _ = write!(
             json,
-            "],\"cursor\":\"{cursor}\",\"at\":{},\"more\":{},\"acked\":{acked},\"stable\":{stable},\"hlc\":\"{}\",\"now\":{}}}",
+            "],\"cursor\":\"{cursor}\",\"at\":{},\"more\":{},\"acked\":{acked},\"names_own\":true,\"stable\":{stable},\"hlc\":\"{}\",\"now\":{}}}",
             end.n,
             end.n < head.n,
             head.hlc,

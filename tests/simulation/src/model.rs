@@ -246,6 +246,12 @@ impl Model {
         self.is_known(after.device, after.line, later, before, earlier)
     }
 
+    /// Whether a device has held a write, in any of its lives.
+    pub fn has_held(&self, device: usize, write: WriteId) -> bool {
+        let (now, group) = (self.groups.len(), &self.groups[write]);
+        (0..=self.line(device)).any(|line| self.is_known(device, line, now, group, write))
+    }
+
     /// Whether a device's file knew a write that was made in it or in the file it came from: by then, in that life.
     fn is_known(&self, device: usize, line: usize, until: WriteId, before: &ModelGroup, earlier: WriteId) -> bool {
         let (mut device, mut line, mut until) = (device, line, until);

@@ -62,6 +62,8 @@ pub struct Past {
     untold: usize,
     /// What was decided in a history that has ended and not in the one that began then.
     undone: BTreeSet<Gid>,
+    /// What was refused in one: it may be accepted yet, and what was held back behind it goes on.
+    unrefused: BTreeSet<Gid>,
     /// The writes that nobody had to keep when a backup without them was put back.
     lost: BTreeSet<WriteId>,
     words: Words,
@@ -114,6 +116,16 @@ impl Past {
     /// The server does not know any more what it had decided of these.
     pub fn undo(&mut self, gids: impl Iterator<Item = Gid>) {
         self.undone.extend(gids);
+    }
+
+    /// It does not know any more that it had refused these.
+    pub fn unrefuse(&mut self, gids: impl Iterator<Item = Gid>) {
+        self.unrefused.extend(gids);
+    }
+
+    /// What was refused once, in a history that has ended.
+    pub fn unrefused(&self) -> &BTreeSet<Gid> {
+        &self.unrefused
     }
 
     /// Whether a position in a history is one in the present history too.

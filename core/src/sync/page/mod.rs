@@ -166,8 +166,12 @@ impl Page {
         let acked = if plant::on(Bug::AckClearsAll) { u64::MAX } else { page.acked };
         let acked = acked.min(next_seq.saturating_sub(1));
         if acked > before {
-            let waiting = [GroupState::Sent, GroupState::Decided];
-            for head in log::between(sys, before + 1, acked, &waiting)? {
+            // Where own commits have names, what was sent and no page named has changed nothing, or `acked` speaks of what a
+            // copy of this device sent: its verdict says which.
+            let named = page.names_own && !plant::on(Bug::AckClearsAll);
+            let waiting: &[GroupState] =
+                if named { &[GroupState::Decided] } else { &[GroupState::Sent, GroupState::Decided] };
+            for head in log::between(sys, before + 1, acked, waiting)? {
                 self.leave(sys, &head, None)?;
             }
             sys.set_meta(Key::Acked, Some(acked.cast_signed()))?;
@@ -178,8 +182,7 @@ impl Page {
                 self.leave(sys, &head, None)?;
             }
         }
-        // A server that names the groups of its commits has shown every own one in the page itself.
-        if page.commits.iter().any(|commit| commit.gid.is_none()) {
+        if !page.names_own {
             for head in log::between(sys, acked.max(before) + 1, next_seq, &[GroupState::Decided])? {
                 if head.commit.is_some_and(|commit| commit <= page.at) {
                     self.leave(sys, &head, None)?;

@@ -323,6 +323,7 @@ impl Model {
             at,
             more: at < self.head() || parts > 0,
             acked: self.acked(stream, at),
+            names_own: self.marks_own,
             stable: 0,
             hlc: self.hlc,
             now: self.now_ms,

@@ -1,8 +1,10 @@
 //! A new incarnation, a rewind: the same groups under other seqs.
 
+use turnstone_protocol::op::Void;
 use turnstone_protocol::{Code, Epoch, Incarnation};
 
 use super::*;
+use crate::sync::report::Sent;
 use crate::sync::{PageOutcome, ResetWhy};
 
 /// I-09, I-41: what was sent and not heard goes again under a new incarnation, with the same gids: applied once.
@@ -253,6 +255,41 @@ fn what_a_copy_pushed_in_parts_is_read_whole() {
     settle(&mut server, &[one, two, other]);
     assert_eq!(server.value("tasks", "b", "tag"), Some(Value::Text("first".to_owned())));
     assert_eq!(server.value("tasks", "c", "title"), Some(Value::Text("mine".to_owned())));
+}
+
+/// I-08, I-41: a void of a copy uses up a seq of the device, and a page's `acked` counts it. No commit of the page shows the
+/// copy; what the device wrote under that seq shows all the time, also where the feed is read again.
+#[test]
+fn a_void_of_a_copy_hides_nothing() {
+    for again in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let schema = schema();
+        let mut server = super::server::Real::new(schema.clone(), 1_000);
+        let one = Device::open(dir.path(), "one", &schema);
+        shared(&mut server, std::slice::from_ref(&one), "tasks", "n");
+        let two = copied(&one, dir.path());
+        set(&one, "tasks", "n", "tag", "never wanted");
+        let mut packet = one.pack().unwrap();
+        let Sent { seq, gid, .. } = packet.sent[0];
+        packet.request.groups = vec![serde_json::value::to_raw_value(&Void { seq, void: gid }).unwrap()];
+        server.push(&packet.request).unwrap();
+
+        set(&two, "tasks", "n", "title", "mine");
+        let sealed = two.pack().unwrap();
+        if again {
+            two.system(|sys| crate::sync::reset_cursor(sys, ResetWhy::CursorLost));
+        }
+        let asked = two.ask();
+        let page = server.pull(&asked).unwrap();
+        assert_eq!((page.acked, page.commits.len()), (sealed.sent[0].seq, usize::from(again)), "it counts the void");
+        assert_eq!(two.apply(&page, &asked).outcome, PageOutcome::Applied);
+        assert_eq!(two.text("tasks", "n", "title").as_deref(), Some("mine"), "read again: {again}");
+
+        assert_eq!(server.push(&sealed.request), Err(Code::DeviceForked));
+        two.renew(79);
+        settle(&mut server, &[two]);
+        assert_eq!(server.value("tasks", "n", "title"), Some(Value::Text("mine".to_owned())));
+    }
 }
 
 /// I-41, I-62: a copy is first with what both hold. Its commit takes the group out of the fold, so it counts once, and a page

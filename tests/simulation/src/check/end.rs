@@ -126,18 +126,16 @@ fn was_refused(history: &History, gid: Gid) -> bool {
 }
 
 /// Within one life of a device, stamps rise in the order its writes were made (rule 2). What was held back behind a group
-/// the server choked on, and went on after all, is stamped when it goes.
+/// the server choked on, or had refused in a history that has ended, and went on after all, is stamped when it goes.
 fn stamps_rise(world: &mut World) {
-    let choked: BTreeSet<usize> = world
-        .model
-        .groups
-        .iter()
-        .filter(|group| world.poisoned.contains(&group.gid))
-        .map(|group| group.device)
+    let blocking: Vec<WriteId> =
+        world.poisoned.iter().chain(world.past.unrefused()).filter_map(|gid| world.model.find(*gid)).collect();
+    let held_back: BTreeSet<usize> = (0..world.devices.len())
+        .filter(|device| blocking.iter().any(|write| world.model.has_held(*device, *write)))
         .collect();
     let mut last: BTreeMap<(usize, usize), u64> = BTreeMap::new();
     let mut wrong = Vec::new();
-    for group in world.model.groups.iter().filter(|group| !choked.contains(&group.device)) {
+    for group in world.model.groups.iter().filter(|group| !held_back.contains(&group.device)) {
         let own_life = (group.device, group.line);
         let Some(hlc) = world.sent.get(&group.gid).and_then(|from| from.get(&own_life)) else { continue };
         if last.insert(own_life, *hlc).is_some_and(|before| before >= *hlc) {

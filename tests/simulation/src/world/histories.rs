@@ -53,6 +53,8 @@ impl World {
             self.past.hide();
         }
         let kept: BTreeSet<Gid> = self.server.decided().unwrap_or_default();
+        let refused = ended.refused.iter().map(|refused| refused.gid);
+        self.past.unrefuse(refused.filter(|gid| !kept.contains(gid)));
         self.past.undo(decided.into_iter().filter(|gid| !kept.contains(gid)));
         self.readings.turn(head);
         self.answered_head = head;
