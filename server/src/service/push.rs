@@ -157,14 +157,17 @@ impl<'a> Session<'a> {
         {
             let said = Said::read(stored)?;
             let is_ours = stored.from.is_none_or(|(slot, _)| slot == self.slot.no);
-            if stored.outcome.is_accepted() && !is_ours && !plant::on(Bug::RepeatsForgotten) {
+            // A seq that was decided before stands for what came with it then: a life of the device that has ended used it.
+            let is_recorded = if is_next {
+                self.seqs.record(said.decided_at());
+                true
+            } else {
+                let is_its_seq = stored.from.is_none_or(|(slot, seq)| slot != self.slot.no || seq == entry.seq);
+                is_its_seq && self.seqs.settle(self.tx, entry.seq, said.commit)?
+            };
+            if is_recorded && stored.outcome.is_accepted() && !is_ours && !plant::on(Bug::RepeatsForgotten) {
                 self.tx.put_repeated(self.tenant, stored.commit, self.slot.no, entry.seq)?;
                 self.origins.insert(stored.commit, (self.slot.no, entry.seq));
-            }
-            if is_next {
-                self.seqs.record(said.decided_at());
-            } else if stored.from.is_none_or(|(slot, seq)| slot != self.slot.no || seq == entry.seq) {
-                self.seqs.settle(self.tx, entry.seq, said.commit)?;
             }
             return Ok(said);
         }
@@ -222,7 +225,7 @@ impl<'a> Session<'a> {
     /// Decides a seq that was recorded, of whichever device.
     pub(super) fn settle(&mut self, (slot, seq): (SlotNo, u64), commit: u64) -> Result<(), StorageError> {
         if slot == self.slot.no {
-            return self.seqs.settle(self.tx, seq, commit);
+            return self.seqs.settle(self.tx, seq, commit).map(drop);
         }
         let at = self.others.entry(slot).or_default().entry(seq).or_insert(commit);
         *at = commit.max(*at);

@@ -43,22 +43,22 @@ impl Seqs {
         self.runs.push(run);
     }
 
-    /// Decides a recorded seq, if it is not decided yet.
-    pub(super) fn settle(&mut self, tx: &dyn Tx, seq: u64, commit: u64) -> Result<(), StorageError> {
+    /// Decides a recorded seq, if it is not decided yet; says whether it was not.
+    pub(super) fn settle(&mut self, tx: &dyn Tx, seq: u64, commit: u64) -> Result<bool, StorageError> {
         let holds = |run: &&Run| run.first <= seq && seq <= run.last;
         let run = match self.runs.iter().find(holds).or(self.near.as_ref().filter(holds)) {
             Some(run) => Some(*run),
             None => tx.run_at(self.slot, seq)?,
         };
-        if let Some(run) = run {
-            self.near = Some(run);
-            if run.decided(seq).is_none() {
-                // Given up and filled again in one push: the later commit counts.
-                let at = self.settled.entry(seq).or_insert(commit);
-                *at = commit.max(*at);
-            }
+        let Some(run) = run else { return Ok(false) };
+        self.near = Some(run);
+        if run.decided(seq).is_some() {
+            return Ok(false);
         }
-        Ok(())
+        // Given up and filled again in one push: the later commit counts.
+        let at = self.settled.entry(seq).or_insert(commit);
+        *at = commit.max(*at);
+        Ok(true)
     }
 
     /// Writes what changed.

@@ -167,14 +167,17 @@ impl Page {
         let acked = acked.min(next_seq.saturating_sub(1));
         if acked > before {
             // Where own commits have names, what was sent and no page named has changed nothing, or `acked` speaks of what a
-            // copy of this device sent: its verdict says which.
-            let named = page.names_own && !plant::on(Bug::AckClearsAll);
-            let waiting: &[GroupState] =
-                if named { &[GroupState::Decided] } else { &[GroupState::Sent, GroupState::Decided] };
-            for head in log::between(sys, before + 1, acked, waiting)? {
-                self.leave(sys, &head, None)?;
+            // copy of this device sent: its verdict says which, and is looked for again with the next page.
+            let waits_for_name = page.names_own && !plant::on(Bug::AckClearsAll);
+            let mut through = acked;
+            for head in log::between(sys, before + 1, acked, &[GroupState::Sent, GroupState::Decided])? {
+                if waits_for_name && head.state == GroupState::Sent {
+                    through = through.min(head.seq.unwrap_or(1).saturating_sub(1));
+                } else {
+                    self.leave(sys, &head, None)?;
+                }
             }
-            sys.set_meta(Key::Acked, Some(acked.cast_signed()))?;
+            sys.set_meta(Key::Acked, Some(through.cast_signed()))?;
         }
         for grp in self.renewed.clone().into_values() {
             let Some(head) = log::head(sys, grp)?.filter(|head| head.state == GroupState::Decided) else { continue };
@@ -182,11 +185,9 @@ impl Page {
                 self.leave(sys, &head, None)?;
             }
         }
-        if !page.names_own {
-            for head in log::between(sys, acked.max(before) + 1, next_seq, &[GroupState::Decided])? {
-                if head.commit.is_some_and(|commit| commit <= page.at) {
-                    self.leave(sys, &head, None)?;
-                }
+        for head in log::between(sys, acked.max(before) + 1, next_seq, &[GroupState::Decided])? {
+            if head.commit.is_some_and(|commit| commit <= page.at) {
+                self.leave(sys, &head, None)?;
             }
         }
         Ok(())

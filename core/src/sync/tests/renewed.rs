@@ -1,6 +1,7 @@
 //! A new incarnation, a rewind: the same groups under other seqs.
 
 use turnstone_protocol::op::Void;
+use turnstone_protocol::wire::{Consistency, PullAnswer};
 use turnstone_protocol::{Code, Epoch, Incarnation};
 
 use super::*;
@@ -289,6 +290,38 @@ fn a_void_of_a_copy_hides_nothing() {
         two.renew(79);
         settle(&mut server, &[two]);
         assert_eq!(server.value("tasks", "n", "title"), Some(Value::Text("mine".to_owned())));
+    }
+}
+
+/// I-09, I-41: a page showed a group as a copy's commit before it was sent from here, so none names it again. Its verdict
+/// comes after the page that counts its seq, and it leaves the fold with the next one, also where pages are staged.
+#[test]
+fn what_no_page_names_any_more_leaves_once_its_verdict_is_there() {
+    for consistency in [Consistency::Commit, Consistency::Final] {
+        let dir = tempfile::tempdir().unwrap();
+        let schema = schema();
+        let mut server = super::server::Real::new(schema.clone(), 1_000);
+        let one = Device::open(dir.path(), "one", &schema);
+        shared(&mut server, std::slice::from_ref(&one), "notes", "n");
+        count(&one, "n", 5);
+        let two = copied(&one, dir.path());
+        two.renew(79);
+        one.push(&mut server);
+        let pull = |server: &super::server::Real| {
+            let asked = two.ask();
+            let page = PullAnswer { consistency, ..server.pull(&asked).unwrap() };
+            assert_eq!(two.apply(&page, &asked).outcome, PageOutcome::Applied);
+        };
+        pull(&server);
+        let packet = two.pack().unwrap();
+        let answer = server.push(&packet.request).unwrap();
+        pull(&server); // counts it, and names nothing
+        two.hear(&answer, &packet);
+        pull(&server);
+        two.check(&server);
+        assert_eq!(two.int("notes", "n", "views"), 5, "{consistency:?}");
+        settle(&mut server, &[one, two]);
+        assert_eq!(server.value("notes", "n", "views"), Some(Value::Int(5)));
     }
 }
 
