@@ -72,11 +72,11 @@ fn log_is_left(path: &Path) -> bool {
 /// A process that was killed between writing a commit and syncing it leaves one that SQLite takes for good, and that a
 /// power loss could still take away after somebody has seen it. A commit that changes nothing syncs the log before
 /// anybody does (I-02; found by the simulator). Where there is no room for one, a checkpoint does: it syncs the log
-/// first, and whether there is room for the rest does not matter. Where the disk failed once it writes anew what a sync that
-/// failed may have lost. If it goes on failing, the database opens all the same: what is in it can be read.
+/// first, and whether there is room for the rest does not matter. If the disk fails, the database opens all the same:
+/// what is in it can be read.
 fn make_durable(conn: &Connection) {
     let mut done = migrate::stamp(conn);
-    if done.is_err() {
+    if matches!(done, Err(Error::StorageFull)) {
         done = conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).map_err(Error::from);
     }
     if !matches!(done, Ok(()) | Err(Error::StorageFull)) {

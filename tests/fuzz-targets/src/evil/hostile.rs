@@ -102,7 +102,6 @@ pub(super) fn lie(bytes: &mut Bytes<'_>, answer: Response) -> Response {
             "own",
             "as_sent",
             "more",
-            "names_own",
             "stable",
             "n",
             "count",
@@ -124,7 +123,7 @@ pub(super) fn lie(bytes: &mut Bytes<'_>, answer: Response) -> Response {
             let member = bytes.one_of(&lies);
             let number = bytes.one_of(&numbers);
             let value = match member {
-                "as_sent" | "more" | "names_own" => json!(number % 2 == 1),
+                "as_sent" | "more" => json!(number % 2 == 1),
                 "verdict" => json!(bytes.one_of(&words)),
                 "epoch" | "gid" => json!(format!("{number:032x}")),
                 "hlc" => json!(format!("{number:016x}")),
@@ -135,6 +134,10 @@ pub(super) fn lie(bytes: &mut Bytes<'_>, answer: Response) -> Response {
             };
             if let Some(object) = place(bytes, said) {
                 object.insert(member.to_owned(), value);
+                if member == "acked" && number % 2 == 0 {
+                    // Half of the time, for only where commits have no names it hides anything.
+                    object.remove("names_own");
+                }
             }
         }
     })

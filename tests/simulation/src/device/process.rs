@@ -41,6 +41,7 @@ impl Device {
                 self.store = Some(store);
                 self.runtime = Some(runtime);
                 self.failed = None;
+                self.in_doubt |= self.disk_failed;
                 true
             }
             Err(error) => {
