@@ -134,7 +134,7 @@ pub(super) fn lie(bytes: &mut Bytes<'_>, answer: Response) -> Response {
             };
             if let Some(object) = place(bytes, said) {
                 object.insert(member.to_owned(), value);
-                if member == "acked" && number % 2 == 0 {
+                if member == "acked" && number.is_multiple_of(2) {
                     // Half of the time, for only where commits have no names it hides anything.
                     object.remove("names_own");
                 }
