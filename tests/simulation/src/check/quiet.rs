@@ -83,13 +83,13 @@ fn come_to(world: &mut World, is_asked: impl Fn(&Device) -> bool, holds: impl Fn
     let mut moved = true;
     loop {
         moved |= deliver_all(world);
-        // Only an answer that arrived can make it hold.
+        // Mostly an answer that arrived makes it hold; a device may also hold back what was written last.
         if !world.violations.is_empty() || (moved && holds(world)) {
             return true;
         }
         moved = false;
         if world.now_ms >= deadline_ms {
-            return false;
+            return holds(world);
         }
         if world.now_ms >= next_ask_ms {
             next_ask_ms = world.now_ms + 5_000;
