@@ -157,7 +157,7 @@ impl<'a> Session<'a> {
         {
             let said = Said::read(stored)?;
             let is_ours = stored.from.is_none_or(|(slot, _)| slot == self.slot.no);
-            // A seq that was decided before stands for what came with it then: a life of the device that has ended used it.
+            // A seq that another commit decided stands for what came with it then: a life of the device that has ended used it.
             let is_recorded = if is_next {
                 self.seqs.record(said.decided_at());
                 true

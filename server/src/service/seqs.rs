@@ -43,7 +43,7 @@ impl Seqs {
         self.runs.push(run);
     }
 
-    /// Decides a recorded seq, if it is not decided yet; says whether it was not.
+    /// Decides a recorded seq, if it is not decided yet; says whether this commit is what decided it.
     pub(super) fn settle(&mut self, tx: &dyn Tx, seq: u64, commit: u64) -> Result<bool, StorageError> {
         let holds = |run: &&Run| run.first <= seq && seq <= run.last;
         let run = match self.runs.iter().find(holds).or(self.near.as_ref().filter(holds)) {
@@ -52,8 +52,8 @@ impl Seqs {
         };
         let Some(run) = run else { return Ok(false) };
         self.near = Some(run);
-        if run.decided(seq).is_some() {
-            return Ok(false);
+        if let Some(at) = run.decided(seq) {
+            return Ok(at == commit);
         }
         // Given up and filled again in one push: the later commit counts.
         let at = self.settled.entry(seq).or_insert(commit);
