@@ -50,7 +50,7 @@ pub(crate) enum Key {
     AnchorBootMs,
     /// Own groups up to this commit may be forgotten. Sync.
     Stable,
-    /// The seq of this incarnation up to which everything has left the fold because a page said it is decided. Sync.
+    /// Up to which seq of this incarnation what pages said is decided need not be looked at any more. Sync.
     Acked,
     /// Groups up to this one may have been sent under an earlier incarnation. Sync.
     Renewed,

@@ -159,7 +159,8 @@ impl Page {
         })
     }
 
-    /// What the page has passed without naming it: everything acked, and every commit a verdict told of (rule 11).
+    /// What the page has passed without naming it: every commit a verdict told of (rule 10), and everything acked, where own
+    /// commits have no names (rule 11).
     fn passed(&mut self, sys: &mut SystemTx<'_>, page: &PullAnswer) -> Result<(), Error> {
         let next_seq = position::next_seq(sys)?;
         let before = sys.meta::<i64>(Key::Acked)?.unwrap_or(0).cast_unsigned();

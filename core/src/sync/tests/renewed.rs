@@ -133,6 +133,14 @@ fn a_group_that_names_what_was_forgotten_goes_on() {
     assert_eq!(one.letters(), []);
 }
 
+/// The real server, with pages of so many rows, and a device of it.
+fn real(page_rows: usize) -> (tempfile::TempDir, super::server::Real, Device) {
+    let dir = tempfile::tempdir().unwrap();
+    let server = super::server::Real::new(schema(), page_rows);
+    let one = Device::open(dir.path(), "one", &schema());
+    (dir, server, one)
+}
+
 /// A second device over a copy of the first one's file.
 fn copied(one: &Device, dir: &std::path::Path) -> Device {
     one.db.checkpoint().unwrap();
@@ -146,11 +154,8 @@ fn copied(one: &Device, dir: &std::path::Path) -> Device {
 #[test]
 fn what_a_copy_of_the_device_pushed_is_read_with_its_rows() {
     for (groups, merged) in [(1, false), (3, false), (1, true)] {
-        let dir = tempfile::tempdir().unwrap();
-        let schema = schema();
-        let mut server = super::server::Real::new(schema.clone(), 1_000);
-        let one = Device::open(dir.path(), "one", &schema);
-        let other = Device::open(dir.path(), "other", &schema);
+        let (dir, mut server, one) = real(1_000);
+        let other = Device::open(dir.path(), "other", &schema());
         shared(&mut server, std::slice::from_ref(&one), "tasks", "n");
         settle(&mut server, std::slice::from_ref(&other));
         let two = copied(&one, dir.path());
@@ -192,11 +197,8 @@ fn what_a_copy_of_the_device_pushed_is_read_with_its_rows() {
 /// showed the copy. That is no history that went back.
 #[test]
 fn a_shorter_page_after_a_copy_was_seen_is_no_other_history() {
-    let dir = tempfile::tempdir().unwrap();
-    let schema = schema();
-    let mut server = super::server::Real::new(schema.clone(), 3);
-    let one = Device::open(dir.path(), "one", &schema);
-    let other = Device::open(dir.path(), "other", &schema);
+    let (dir, mut server, one) = real(3);
+    let other = Device::open(dir.path(), "other", &schema());
     shared(&mut server, std::slice::from_ref(&one), "tasks", "n");
     for title in ["one", "two", "three"] {
         set(&one, "tasks", "n", "title", title);
@@ -227,11 +229,8 @@ fn a_shorter_page_after_a_copy_was_seen_is_no_other_history() {
 /// is applied, under the new incarnation.
 #[test]
 fn what_a_copy_pushed_in_parts_is_read_whole() {
-    let dir = tempfile::tempdir().unwrap();
-    let schema = schema();
-    let mut server = super::server::Real::new(schema.clone(), 2);
-    let one = Device::open(dir.path(), "one", &schema);
-    let other = Device::open(dir.path(), "other", &schema);
+    let (dir, mut server, one) = real(2);
+    let other = Device::open(dir.path(), "other", &schema());
     for id in ["a", "b", "c"] {
         shared(&mut server, std::slice::from_ref(&one), "tasks", id);
     }
@@ -263,10 +262,7 @@ fn what_a_copy_pushed_in_parts_is_read_whole() {
 #[test]
 fn a_void_of_a_copy_hides_nothing() {
     for again in [false, true] {
-        let dir = tempfile::tempdir().unwrap();
-        let schema = schema();
-        let mut server = super::server::Real::new(schema.clone(), 1_000);
-        let one = Device::open(dir.path(), "one", &schema);
+        let (dir, mut server, one) = real(1_000);
         shared(&mut server, std::slice::from_ref(&one), "tasks", "n");
         let two = copied(&one, dir.path());
         set(&one, "tasks", "n", "tag", "never wanted");
@@ -298,10 +294,7 @@ fn a_void_of_a_copy_hides_nothing() {
 #[test]
 fn what_no_page_names_any_more_leaves_once_its_verdict_is_there() {
     for consistency in [Consistency::Commit, Consistency::Final] {
-        let dir = tempfile::tempdir().unwrap();
-        let schema = schema();
-        let mut server = super::server::Real::new(schema.clone(), 1_000);
-        let one = Device::open(dir.path(), "one", &schema);
+        let (dir, mut server, one) = real(1_000);
         shared(&mut server, std::slice::from_ref(&one), "notes", "n");
         count(&one, "n", 5);
         let two = copied(&one, dir.path());
@@ -325,14 +318,37 @@ fn what_no_page_names_any_more_leaves_once_its_verdict_is_there() {
     }
 }
 
+/// Rule 10, I-41: the same while an earlier group waits, so that no page counts its seq: the page that passed its commit was the one
+/// that showed it, and the next one, which names nothing, takes it out.
+#[test]
+fn what_no_page_names_any_more_leaves_behind_a_group_that_waits() {
+    let (dir, mut server, devices) = world(&["one"]);
+    let one = &devices[0];
+    shared(&mut server, &devices, "notes", "m");
+    shared(&mut server, &devices, "notes", "n");
+    count(one, "m", 1);
+    count(one, "n", 5);
+    let two = copied(one, dir.path());
+    two.renew(79);
+    let packet = one.pack().unwrap();
+    server.undecided = vec![packet.sent[0].gid];
+    one.hear(&server.push(&packet.request).unwrap(), &packet);
+    server.compare_no_stamps();
+    two.pull(&server);
+    two.push(&mut server);
+    let asked = two.ask();
+    let page = server.pull(&asked).unwrap();
+    assert_eq!((page.acked, page.commits.len(), page.names_own), (0, 0, true));
+    two.apply(&page, &asked);
+    two.check(&server);
+    assert_eq!(two.int("notes", "n", "views"), 5);
+}
+
 /// I-41, I-62: a copy is first with what both hold. Its commit takes the group out of the fold, so it counts once, and a page
 /// that was asked for before the device's own push was heard need not count it: no history went back.
 #[test]
 fn what_a_copy_pushed_first_counts_once_and_no_page_need_count_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let schema = schema();
-    let mut server = super::server::Real::new(schema.clone(), 1_000);
-    let one = Device::open(dir.path(), "one", &schema);
+    let (dir, mut server, one) = real(1_000);
     shared(&mut server, std::slice::from_ref(&one), "notes", "n");
     count(&one, "n", 5);
     let two = copied(&one, dir.path());

@@ -36,16 +36,15 @@ impl Device {
             self.origin = Some(origin);
             Store::open(self.options(&runtime, origin))
         };
+        self.in_doubt |= self.disk_failed;
         match opened {
             Ok(store) => {
                 self.store = Some(store);
                 self.runtime = Some(runtime);
                 self.failed = None;
-                self.in_doubt |= self.disk_failed;
                 true
             }
             Err(error) => {
-                self.in_doubt |= self.disk_failed;
                 self.failed = Some(error);
                 false
             }
