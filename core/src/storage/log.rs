@@ -148,7 +148,7 @@ pub(crate) fn fold_of(
     while let Some(number) = next {
         // A group that was forgotten is one that was gone.
         let Some(logged) = op(number)? else { break };
-        if logged.state == GroupState::Gone || logged.state == GroupState::Unheard {
+        if logged.state.is_contained() {
             break;
         }
         next = logged.prev;

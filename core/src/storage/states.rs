@@ -17,9 +17,8 @@ pub(crate) static SENDABLE: LazyLock<i64> =
 /// Undecided, or still to be sent.
 pub(crate) static OPEN: LazyLock<i64> = LazyLock::new(|| set(|state| state.is_pending() || state.is_resent()));
 /// Applied, or on their way. What is held back is not: it is meant again, in its order.
-pub(crate) static STANDING: LazyLock<i64> = LazyLock::new(|| {
-    set(|state| (state.in_fold() || matches!(state, GroupState::Gone | GroupState::Unheard)) && !state.is_held_back())
-});
+pub(crate) static STANDING: LazyLock<i64> =
+    LazyLock::new(|| set(|state| (state.in_fold() || state.is_contained()) && !state.is_held_back()));
 
 fn set(holds: impl Fn(GroupState) -> bool) -> i64 {
     GroupState::ALL.into_iter().filter(|state| holds(*state)).map(|state| 1 << state.number()).sum()

@@ -25,7 +25,8 @@ pub(crate) enum Forgotten {
 /// Removes settled groups at or before commit `stable`, oldest first.
 ///
 /// The newest group and its ops always stay: numbers are never used again. What a waiting op had not pulled when it was
-/// written stays too: under a new incarnation the op has to name it (rule 15).
+/// written stays too: under a new incarnation the op has to name it (rule 15). So does what was refused for as long as
+/// anything is held back.
 pub(crate) fn forget_stable(sys: &mut SystemTx<'_>, stable: u64) -> Result<Forgotten, Error> {
     if plant::on(Bug::NothingForgotten) {
         return Ok(Forgotten::All);
@@ -34,7 +35,8 @@ pub(crate) fn forget_stable(sys: &mut SystemTx<'_>, stable: u64) -> Result<Forgo
     let low = log::low(sys)?;
     let waiting = oldest_waiting_base(sys, low)?;
     let stable = waiting.map_or(stable, |base| base.min(stable));
-    let all = if waiting.is_some() { Forgotten::Waits } else { Forgotten::All };
+    let held_back = !log::parked(sys)?.is_empty();
+    let all = if waiting.is_some() || held_back { Forgotten::Waits } else { Forgotten::All };
     let newest: Option<i64> = conn.query_row("SELECT max(grp) FROM _ts_groups", [], |row| row.get(0))?;
     let end = low.min(newest.unwrap_or(0));
     let mut found = conn.prepare_cached(
@@ -46,8 +48,8 @@ pub(crate) fn forget_stable(sys: &mut SystemTx<'_>, stable: u64) -> Result<Forgo
     while let Some(row) = rows.next()? {
         let (state, commit): (i64, Option<i64>) = (row.get(1)?, row.get(2)?);
         let gone = state == 3 && commit.is_some_and(|commit| commit.cast_unsigned() <= stable);
-        // A refused group has no commit; once what surrounds it is stable, so is its refusal.
-        if !gone && state != 4 {
+        // A refused group has no commit; once what surrounds it is stable, so is its refusal. What is held back may build on it.
+        if !gone && (state != 4 || held_back) {
             break;
         }
         last = Some((row.get::<_, i64>(0)?, row.get::<_, i64>(3)? + row.get::<_, i64>(4)?));

@@ -1,5 +1,7 @@
 //! Dead letters: what was refused, kept whole (I-16).
 
+use std::collections::HashSet;
+
 use rusqlite::{OptionalExtension, Row as SqlRow, params};
 use serde::{Deserialize, Serialize};
 use turnstone_engine::oplog::GroupState;
@@ -73,10 +75,19 @@ pub(super) fn withdraw_ops(sys: &mut SystemTx<'_>, head: &Head) -> Result<(), Er
     Ok(())
 }
 
+/// The groups that have a letter of their own, or that another one took the place of. They may be forgotten by the log.
+pub(super) fn given_up(sys: &SystemTx<'_>) -> Result<HashSet<Gid>, Error> {
+    let mut found = sys.conn().prepare_cached(
+        "SELECT gid FROM _ts_dead WHERE n IS NULL UNION SELECT replaces FROM _ts_groups WHERE replaces IS NOT NULL",
+    )?;
+    let gids = found.query_map([], |row| row.get::<_, [u8; 16]>(0))?;
+    gids.map(|gid| Gid::from_slice(&gid?).map_err(|_| Error::Corrupt)).collect()
+}
+
 /// Takes the letter of a whole group back: it was applied after all. What took its place must not count too, nor what
 /// took the place of that. `rows` are those the caller works on.
-pub(super) fn withdraw(sys: &mut SystemTx<'_>, head: &Head, rows: &mut Rows) -> Result<(), Error> {
-    let mut applied = vec![head.gid];
+pub(super) fn withdraw(sys: &mut SystemTx<'_>, gid: Gid, rows: &mut Rows) -> Result<(), Error> {
+    let mut applied = vec![gid];
     while let Some(gid) = applied.pop() {
         sys.conn().prepare_cached("DELETE FROM _ts_dead WHERE gid = ?1 AND n IS NULL")?.execute([gid.as_bytes()])?;
         for again in log::replacing(sys, gid)? {

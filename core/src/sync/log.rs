@@ -214,6 +214,16 @@ pub(super) fn lower_low(sys: &mut SystemTx<'_>, grp: i64) -> Result<(), Error> {
     if grp < low(sys)? { sys.set_meta(Key::LowGroup, Some(grp)) } else { Ok(()) }
 }
 
+/// Where a group goes that was refused or given up, and that the feed shows: its verdict is still to be heard, for it may
+/// have lost a part, or all of it. Without a seq it is a copy of this device that hears it.
+pub(super) fn given_up_but_applied(sys: &mut SystemTx<'_>, head: &Head) -> Result<GroupState, Error> {
+    if head.seq.is_none() {
+        return Ok(GroupState::Gone);
+    }
+    lower_low(sys, head.grp)?;
+    Ok(GroupState::Unheard)
+}
+
 /// The newest group.
 pub(super) fn newest(sys: &SystemTx<'_>) -> Result<i64, Error> {
     let newest: Option<i64> =

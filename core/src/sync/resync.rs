@@ -7,20 +7,21 @@
 //! the set difference.
 
 use rusqlite::{OptionalExtension, params};
-use turnstone_engine::apply::FoldOp;
 use turnstone_engine::oplog::{GroupState, Moment};
 use turnstone_protocol::Gid;
 use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::wire::PullAnswer;
 
-use super::report::ResetWhy;
+use super::report::{PageReport, ResetWhy};
 use super::rows::{Rows, fitting, from_text, known, to_text};
-use super::{incarnation, log, position, verdicts};
+use super::{incarnation, letters, log, park, position, verdicts};
 use crate::error::Error;
 use crate::storage::{Key, SystemTx};
 
 /// Where a group's ops may be folded and the server may have decided it.
 const FOLDED: [GroupState; 3] = [GroupState::Sent, GroupState::Decided, GroupState::Held];
+/// Where a group was given up, and a server that was put back may have taken it after all.
+const GIVEN_UP: [GroupState; 2] = [GroupState::Voiding, GroupState::Dead];
 
 /// Starts again from the beginning of the feed. After a change of history, everything the log still holds is made
 /// sendable again first: the server repeats its verdict where it knows the gid, and applies what it forgot.
@@ -71,12 +72,17 @@ pub(super) fn take(sys: &SystemTx<'_>, page: &PullAnswer) -> Result<usize, Error
     Ok(rows)
 }
 
-/// Publishes what was staged, at the end of the feed. Says how many own groups left the fold,
-/// and how many of them took full effect without a verdict having been heard.
-pub(super) fn publish(sys: &mut SystemTx<'_>, page: &PullAnswer, now: Moment) -> Result<(usize, usize), Error> {
+/// Publishes what was staged, at the end of the feed.
+pub(super) fn publish(
+    sys: &mut SystemTx<'_>,
+    page: &PullAnswer,
+    now: Moment,
+    report: &mut PageReport,
+) -> Result<(), Error> {
     let from_start = position::resyncing(sys)?;
     let mut rows = Rows::default();
-    let settled = settle_groups(sys, page, now, &mut rows)?;
+    settle_groups(sys, page, now, &mut rows, report)?;
+    let withdrew = withdraw_named(sys, &mut rows)?;
     if from_start {
         show_forgotten(sys, page, &mut rows)?;
     }
@@ -107,7 +113,10 @@ pub(super) fn publish(sys: &mut SystemTx<'_>, page: &PullAnswer, now: Moment) ->
     conn.execute("DELETE FROM _ts_resync", [])?;
     sys.set_meta::<i64>(Key::FullPull, None)?;
     sys.set_meta(Key::AppliedN, Some(page.at.cast_signed()))?;
-    Ok(settled)
+    if withdrew {
+        report.released = park::release(sys)?;
+    }
+    Ok(())
 }
 
 fn put_unknown(sys: &SystemTx<'_>, table: &str, id: &str, v: i64, image: Option<&str>) -> Result<(), Error> {
@@ -125,14 +134,14 @@ fn settle_groups(
     page: &PullAnswer,
     now: Moment,
     rows: &mut Rows,
-) -> Result<(usize, usize), Error> {
-    let (mut settled, mut applied) = (0, 0);
+    report: &mut PageReport,
+) -> Result<(), Error> {
     let acked = page.acked.min(position::next_seq(sys)?.saturating_sub(1));
-    for head in log::kept(sys, &FOLDED)? {
+    for head in log::kept(sys, &[&FOLDED[..], &GIVEN_UP].concat())? {
         let named = named(sys, head.gid)?;
         let passed = head.commit.is_some_and(|commit| commit <= page.at && head.state == GroupState::Decided);
-        let by_seq = !page.names_own && head.state != GroupState::Held && head.seq.is_some_and(|seq| seq <= acked);
-        let decided = passed || by_seq;
+        let only_named = page.names_own || head.state == GroupState::Held || GIVEN_UP.contains(&head.state);
+        let decided = passed || !only_named && head.seq.is_some_and(|seq| seq <= acked);
         if named.is_none() && !decided {
             continue;
         }
@@ -141,23 +150,39 @@ fn settle_groups(
             let loaded = rows.load(sys, table, &op.body.id)?;
             match named {
                 Some((commit, true)) => loaded.row.promote(commit, table, op.op, &op.body),
+                _ if named.is_some() || passed => loaded.row.contain(head.grp),
                 _ => loaded.row.leave(head.grp),
             }
         }
         let to = if matches!(named, Some((_, true))) {
-            applied += usize::from(head.state.is_pending());
+            report.applied += usize::from(head.state.is_pending());
             GroupState::Gone
         } else if head.state == GroupState::Decided {
             verdicts::file_kept_lost(sys, &head, now)?;
             GroupState::Gone
+        } else if GIVEN_UP.contains(&head.state) {
+            log::given_up_but_applied(sys, &head)?
         } else {
             GroupState::Unheard
         };
         log::move_to(sys, &head, to, named.map(|(commit, _)| commit))?;
-        settled += 1;
+        report.settled += 1;
     }
-    sys.set_meta(Key::Acked, Some(acked.cast_signed()))?;
-    Ok((settled, applied))
+    sys.set_meta(Key::Acked, Some(acked.cast_signed()))
+}
+
+/// What the feed contains, and had been refused or given up before: the server that refused it was put back, and took it
+/// then, from a copy of this device if not from here. The log may have forgotten it; its letter has not. Says whether
+/// there was any.
+fn withdraw_named(sys: &mut SystemTx<'_>, rows: &mut Rows) -> Result<bool, Error> {
+    let mut withdrew = false;
+    for gid in letters::given_up(sys)? {
+        if named(sys, gid)?.is_some() {
+            letters::withdraw(sys, gid, rows)?;
+            withdrew = true;
+        }
+    }
+    Ok(withdrew)
 }
 
 /// Own groups that were applied once and that the feed does not contain go back over the base that comes: the server
@@ -174,9 +199,7 @@ fn show_forgotten(sys: &mut SystemTx<'_>, page: &PullAnswer, rows: &mut Rows) ->
             continue;
         }
         for op in log::ops(sys, &head)? {
-            let table = known(sys.schema(), &op.body.table)?;
-            let forgotten = FoldOp { number: op.op, group: op.grp, op: op.body };
-            rows.load(sys, table, &forgotten.op.id.clone())?.row.restore(forgotten);
+            rows.restore(sys, op)?;
         }
         log::move_to(sys, &head, to, None)?;
     }

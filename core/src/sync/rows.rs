@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use rusqlite::{OptionalExtension, params};
 use turnstone_engine::apply::{Base, FoldOp, KeepBase, Row, RowPlan, Standing};
-use turnstone_protocol::Fields;
 use turnstone_protocol::schema::{Schema, Table};
 use turnstone_protocol::value::Value;
+use turnstone_protocol::{Fields, OpKind};
 
 use crate::error::Error;
-use crate::storage::{Stored, SystemTx, undone};
+use crate::storage::{LoggedOp, Stored, SystemTx, undone};
 
 /// A row being worked on, and how the database holds it meanwhile.
 #[derive(Debug)]
@@ -50,6 +50,17 @@ impl Rows {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => entry.insert(load(sys, table, id, None)?),
         })
+    }
+
+    /// An op that the base contained, or that was given up, is folded again; and if it made its row, what waits from before.
+    pub(super) fn restore(&mut self, sys: &SystemTx<'_>, op: LoggedOp) -> Result<(), Error> {
+        let table = known(sys.schema(), &op.body.table)?;
+        let before = if op.body.kind == OpKind::Create { sys.ops_in_fold(&table.name, op.prev)? } else { Vec::new() };
+        let row = &mut self.load(sys, table, &op.body.id)?.row;
+        for op in before.into_iter().chain([op]) {
+            row.restore(FoldOp { number: op.op, group: op.grp, op: op.body });
+        }
+        Ok(())
     }
 
     /// The row of a page, or its tombstone, comes under whatever is pending. Says whether anything is.

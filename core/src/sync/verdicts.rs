@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
-use turnstone_engine::apply::FoldOp;
+use turnstone_engine::apply::Row;
 use turnstone_engine::oplog::{GroupState, Moment, Settlement, lost_ops, settle};
 use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::wire::{Explain, Outcome, PushAnswer, Run, Verdict};
@@ -221,11 +221,9 @@ fn accept(sys: &mut SystemTx<'_>, head: &Head, verdict: &Verdict, commit: u64) -
     }
     // It was given up here, and accepted all the same: it comes back into the fold until its page comes.
     let mut rows = Rows::default();
-    letters::withdraw(sys, head, &mut rows)?;
+    letters::withdraw(sys, head.gid, &mut rows)?;
     for op in log::ops(sys, head)? {
-        let table = known(sys.schema(), &op.body.table)?;
-        let restored = FoldOp { number: op.op, group: op.grp, op: op.body };
-        rows.load(sys, table, &restored.op.id.clone())?.row.restore(restored);
+        rows.restore(sys, op)?;
     }
     rows.flush(sys)?;
     log::move_to(sys, head, GroupState::Decided, Some(commit))?;
@@ -296,9 +294,18 @@ pub(super) fn leave_fold(sys: &mut SystemTx<'_>, head: &Head) -> Result<(), Erro
 
 /// Takes the ops of a group out of the fold of rows that are being worked on.
 pub(super) fn take_out(sys: &SystemTx<'_>, head: &Head, rows: &mut Rows) -> Result<(), Error> {
+    each_row(sys, head, rows, |row| row.leave(head.grp))
+}
+
+/// The same for a group whose commit is in what comes.
+pub(super) fn take_over(sys: &SystemTx<'_>, head: &Head, rows: &mut Rows) -> Result<(), Error> {
+    each_row(sys, head, rows, |row| row.contain(head.grp))
+}
+
+fn each_row(sys: &SystemTx<'_>, head: &Head, rows: &mut Rows, change: impl Fn(&mut Row)) -> Result<(), Error> {
     for touch in log::touches(sys, head.first_op, head.ops)? {
         let table = known(sys.schema(), &touch.table)?;
-        rows.load(sys, table, &touch.id)?.row.leave(head.grp);
+        change(&mut rows.load(sys, table, &touch.id)?.row);
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! One row while a page, a verdict or a refusal is worked in.
 
-use turnstone_protocol::op::Op;
+use turnstone_protocol::op::{Op, OpKind};
 use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::schema::Table;
 use turnstone_protocol::value::Fields;
@@ -88,6 +88,7 @@ impl Row {
     /// An own op that had its full effect in commit `version`: the base contains it now.
     ///
     /// The op may have left the fold before (it was given up while it was under way): the base takes it all the same.
+    /// What was written of the row before it was made is older than the base then, and leaves with it.
     pub fn promote(&mut self, version: u64, table: &Table, number: i64, op: &Op) {
         let place = self.ops.iter().position(|folded| folded.number == number);
         let moved = self.base.promote(version, table, op);
@@ -101,9 +102,33 @@ impl Row {
             }
             None => self.derivable &= !moved,
         }
+        if op.kind == OpKind::Create {
+            self.leave_before(number);
+        }
     }
 
-    /// The ops of a group leave the fold: refused, or contained in a row that was received.
+    /// The ops of a group are contained in the row that is received, and leave the fold.
+    pub fn contain(&mut self, group: i64) {
+        let made = self.ops.iter().rfind(|folded| folded.group == group && folded.op.kind == OpKind::Create);
+        let made = made.map(|made| made.number);
+        self.leave(group);
+        if let Some(number) = made {
+            self.leave_before(number);
+        }
+    }
+
+    /// What this device did to the row before it made it anew, and is not decided yet (it waits, or is held back), does
+    /// not show over the row that was made after it.
+    fn leave_before(&mut self, number: i64) {
+        let older = self.ops.partition_point(|folded| folded.number < number);
+        if older > 0 {
+            self.ops.drain(..older);
+            self.link(0);
+            self.derivable = false;
+        }
+    }
+
+    /// The ops of a group leave the fold: refused, or nothing is known of what became of it.
     pub fn leave(&mut self, group: i64) {
         while let Some(at) = self.ops.iter().position(|folded| folded.group == group) {
             self.take_out(at);
@@ -121,6 +146,9 @@ impl Row {
     /// An op that was taken out comes back in its old place: it was accepted after all.
     pub fn restore(&mut self, op: FoldOp) {
         let at = self.ops.partition_point(|folded| folded.number < op.number);
+        if self.ops.get(at).is_some_and(|folded| folded.number == op.number) {
+            return;
+        }
         self.ops.insert(at, op);
         self.link(at);
         self.link(at + 1);

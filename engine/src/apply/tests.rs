@@ -87,6 +87,11 @@ impl Trace {
         self.print(&format!("group {group} leaves"))
     }
 
+    fn contain(&mut self, group: i64) -> &mut Self {
+        self.row.contain(group);
+        self.print(&format!("group {group} is in the base"))
+    }
+
     fn print(&mut self, what: &str) -> &mut Self {
         let plan = self.row.clone().plan(&self.table);
         // I-03, said again by other means than the plan's.
@@ -240,4 +245,25 @@ fn another_history_replaces_the_base_whatever_its_version() {
     trace.row.replace(2, Some(fields(&[("title", "restored")])));
     trace.print("another history, commit 2");
     insta::assert_snapshot!(trace.text);
+}
+
+#[test]
+fn what_was_done_to_a_row_before_it_was_made_anew_does_not_show_over_it() {
+    let mut text = String::new();
+    for promoted in [true, false] {
+        let mut trace = Trace::new(DeletePolicy::DeleteWins, 0, None);
+        trace.write(1, op(OpKind::Create, &[("title", "A")], 0)); // waits
+        trace.write(2, op(OpKind::Delete, &[], 0));
+        trace.write(3, op(OpKind::Create, &[("title", "B")], 0));
+        trace.write(4, update(&[("tag", "c")]));
+        if promoted {
+            trace.promote(7, 3);
+        } else {
+            trace.receive(7, Some(fields(&[("title", "B")]))).contain(3);
+        }
+        trace.row.restore(FoldOp { number: 3, group: 3, op: op(OpKind::Create, &[("title", "B")], 0) });
+        trace.print("op 3 comes back");
+        text += &trace.text;
+    }
+    insta::assert_snapshot!(text);
 }

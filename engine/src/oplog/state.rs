@@ -60,6 +60,12 @@ impl GroupState {
         matches!(self, Self::New | Self::Sent | Self::Decided | Self::Parked | Self::Held)
     }
 
+    /// Whether the base contains what became of it, as far as this device knows.
+    #[must_use]
+    pub const fn is_contained(self) -> bool {
+        matches!(self, Self::Gone | Self::Unheard)
+    }
+
     /// Whether a person's change is still waiting for the server's word.
     #[must_use]
     pub const fn is_pending(self) -> bool {

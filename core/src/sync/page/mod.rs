@@ -34,8 +34,8 @@ struct Page {
     now: Moment,
     /// Groups that were sent under an earlier incarnation: their commits do not come marked as own.
     renewed: HashMap<Gid, i64>,
-    /// What was sent and may come as a copy's commit, by gid; read when the first commit names a gid that is not `own`.
-    sent: Option<HashMap<Gid, i64>>,
+    /// What may come as a copy's commit; read when the first commit names a gid that is not `own`.
+    elsewhere: Option<own::Elsewhere>,
     tally: Tally,
     /// Something that had been given up was applied after all.
     withdrew: bool,
@@ -100,7 +100,7 @@ pub(crate) fn apply_page(
         }
         report.rows = resync::take(sys, page)?;
         if !page.more {
-            (report.settled, report.applied) = resync::publish(sys, page, now)?;
+            resync::publish(sys, page, now, &mut report)?;
         }
     } else {
         let mut work = Page::begin(sys, now, report)?;
@@ -152,7 +152,7 @@ impl Page {
             met_pending: false,
             now,
             renewed: renewed(sys)?,
-            sent: None,
+            elsewhere: None,
             tally: Tally::default(),
             withdrew: false,
             report,

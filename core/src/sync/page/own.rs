@@ -1,6 +1,6 @@
 //! Commits this device made, as the feed brings them back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::params;
 use turnstone_engine::oplog::GroupState;
@@ -18,6 +18,13 @@ use crate::sync::{letters, verdicts};
 /// The states of what was sent, and may come back as somebody else's commit.
 pub(super) const SENT: [GroupState; 5] =
     [GroupState::Sent, GroupState::Decided, GroupState::Voiding, GroupState::Unheard, GroupState::Held];
+/// What this device knows of, and somebody else may have made commits of: a copy of it.
+pub(super) struct Elsewhere {
+    /// What was sent or refused, by gid.
+    held: HashMap<Gid, i64>,
+    /// What was given up; the log may have forgotten it.
+    given_up: HashSet<Gid>,
+}
 /// The most ops of a run that are read in one look.
 const RUN_OPS_MAX: i64 = 10_000;
 
@@ -32,10 +39,18 @@ impl Page {
         if let Some(grp) = self.renewed.get(&gid) {
             return log::head(sys, *grp);
         }
-        if self.sent.is_none() {
-            self.sent = Some(by_gid(&log::kept(sys, &SENT)?));
+        if self.elsewhere.is_none() {
+            let held = by_gid(&log::kept(sys, &[&SENT[..], &[GroupState::Dead]].concat())?);
+            self.elsewhere = Some(Elsewhere { held, given_up: letters::given_up(sys)? });
         }
-        let Some(grp) = self.sent.as_ref().and_then(|sent| sent.get(&gid).copied()) else { return Ok(None) };
+        let Some(elsewhere) = &self.elsewhere else { return Ok(None) };
+        let Some(grp) = elsewhere.held.get(&gid).copied() else {
+            if elsewhere.given_up.contains(&gid) {
+                letters::withdraw(sys, gid, &mut self.rows)?;
+                self.withdrew = true;
+            }
+            return Ok(None);
+        };
         // Not this incarnation made it: a copy of this device, which held the same group, was first.
         sys.set_meta(Key::EarlierLives, Some(log::newest(sys)?))?;
         log::head(sys, grp)
@@ -94,7 +109,7 @@ impl Page {
     pub(super) fn promote(&mut self, sys: &mut SystemTx<'_>, head: &Head, commit: u64) -> Result<(), Error> {
         self.promote_ops(sys, head, &log::touches(sys, head.first_op, head.ops)?, commit)?;
         if matches!(head.state, GroupState::Voiding | GroupState::Dead) {
-            letters::withdraw(sys, head, &mut self.rows)?;
+            letters::withdraw(sys, head.gid, &mut self.rows)?;
             self.withdrew = true;
         }
         sys.conn()
@@ -134,7 +149,10 @@ impl Page {
     /// The cursor passes a group whose rows, as far as it changed them, came with the page.
     pub(super) fn leave(&mut self, sys: &mut SystemTx<'_>, head: &Head, commit: Option<u64>) -> Result<(), Error> {
         if head.state.in_fold() {
-            verdicts::take_out(sys, head, &mut self.rows)?;
+            match commit.or(head.commit) {
+                Some(_) => verdicts::take_over(sys, head, &mut self.rows)?,
+                None => verdicts::take_out(sys, head, &mut self.rows)?,
+            }
         }
         let to = match head.state {
             GroupState::Decided => {
@@ -142,11 +160,10 @@ impl Page {
                 GroupState::Gone
             }
             GroupState::Gone => GroupState::Gone,
-            // Its verdict was never heard: it may have lost a part, or all of it.
             GroupState::Voiding | GroupState::Dead if commit.is_some() => {
-                letters::withdraw(sys, head, &mut self.rows)?;
+                letters::withdraw(sys, head.gid, &mut self.rows)?;
                 self.withdrew = true;
-                GroupState::Unheard
+                log::given_up_but_applied(sys, head)?
             }
             GroupState::Voiding | GroupState::Dead => head.state,
             _ if plant::on(Bug::UnheardIsDone) => GroupState::Gone,

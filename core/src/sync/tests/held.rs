@@ -126,6 +126,45 @@ fn a_later_delete_and_a_later_create_stand_against_what_was_held_back() {
     }
 }
 
+/// I-08: a row was deleted behind a group that goes no further, and made again; the new row is accepted. The delete, which is
+/// held back, does not hide it; nor when the server forgets it, and is given it back.
+#[test]
+fn a_delete_that_is_held_back_does_not_hide_the_row_that_was_made_after_it() {
+    for as_sent in [true, false] {
+        let (_dir, mut server, devices) = world(&["one", "two"]);
+        let one = &devices[0];
+        let backup = server.clone();
+        server.marks_own = as_sent;
+        tag(one, "t", "first", None);
+        let poisoned = one.seal_with(|input| input.groups_max = 1).groups[0].sent.gid;
+        one.write(|tx| tx.delete("tags", "t").map(|_| ()));
+        tag(one, "t", "again", None);
+        assert!(one.quarantine(poisoned));
+        one.sync(&mut server);
+        one.check(&server);
+        let shows = |what| assert_eq!(one.text("tags", "t", "name").as_deref(), Some(what));
+        assert_eq!(one.counts().parked_groups, 1, "the delete");
+        shows("again");
+        set(one, "tags", "t", "name", "edited");
+        one.sync(&mut server);
+        one.check(&server);
+        shows("edited");
+
+        let mut server = backup;
+        server.epoch = Epoch::from_random(2);
+        let (epoch, incarnation) = (Some(server.epoch), Incarnation::from_random(11));
+        one.system(|sys| crate::sync::reset_cursor(sys, ResetWhy::History { epoch, incarnation }));
+        one.pull(&server);
+        one.check(&server);
+        shows("edited");
+        one.sync(&mut server);
+        one.check(&server);
+        shows("edited");
+        devices[1].sync(&mut server);
+        assert_eq!(devices[1].text("tags", "t", "name").as_deref(), Some("edited"));
+    }
+}
+
 /// I-18: what is held back for a group that turns out to be applied goes on by itself.
 #[test]
 fn what_is_held_back_goes_on_when_its_ground_was_applied_after_all() {

@@ -5,7 +5,7 @@ use turnstone_protocol::{Code, OpKind};
 use super::*;
 use crate::sync::RowSync;
 
-fn tag(device: &Device, id: &'static str, name: &'static str) {
+pub(super) fn tag(device: &Device, id: &'static str, name: &'static str) {
     device.write(move |tx| tx.insert_with_id("tags", id, [("name", name)]));
 }
 

@@ -142,7 +142,7 @@ fn real(page_rows: usize) -> (tempfile::TempDir, super::server::Real, Device) {
 }
 
 /// A second device over a copy of the first one's file.
-fn copied(one: &Device, dir: &std::path::Path) -> Device {
+pub(super) fn copied(one: &Device, dir: &std::path::Path) -> Device {
     one.db.checkpoint().unwrap();
     std::fs::copy(dir.join("one.db"), dir.join("two.db")).unwrap();
     Device::open(dir, "two", &schema())

@@ -2,6 +2,8 @@
 
 use turnstone_protocol::{Code, Epoch, Incarnation};
 
+use super::refused::tag;
+use super::renewed::copied;
 use super::*;
 use crate::sync::{PageOutcome, ResetWhy};
 
@@ -138,5 +140,50 @@ fn what_the_server_forgot_shows_before_and_after_it_is_given_back() {
         settle(&mut server, &devices);
         shows();
         assert_eq!((two.int("notes", "n", "views"), one.letters().len()), (5, 0), "heard first: {heard_first}");
+    }
+}
+
+/// I-16, I-40: a server that is put back takes from a copy of the device what it had refused: that is no dead letter any more. The
+/// log has forgotten it, but for what is held back for it, which goes on.
+#[test]
+fn what_a_restored_server_takes_from_a_copy_is_no_dead_letter() {
+    for (edited, told) in [(false, false), (false, true), (true, false), (true, true)] {
+        let (dir, mut server, devices) = world(&["one", "other"]);
+        let [one, other] = devices.as_slice() else { panic!() };
+        let mut backup = server.clone();
+        tag(other, "t", "theirs");
+        other.sync(&mut server);
+        tag(one, "t", "mine");
+        let copy = copied(one, dir.path());
+        let packet = one.pack().unwrap();
+        if edited {
+            one.write(|tx| tx.update("tags", "t", [("name", "mine, edited")]));
+        }
+        one.write(|tx| tx.insert_with_id("notes", "n", [("title", "unrelated")]));
+        one.hear(&server.push(&packet.request).unwrap(), &packet);
+        assert_eq!((one.letters().len(), one.counts().parked_groups), (1, u64::from(edited)));
+        let gid = packet.sent[0].gid;
+        let known = one.system(|sys| {
+            crate::sync::forget_stable(sys, u64::MAX)?;
+            crate::sync::log::head_by_gid(sys, gid)
+        });
+        assert_eq!(known.is_some(), edited);
+
+        if told {
+            backup.epoch = Epoch::from_random(2);
+            begin_again(one, &backup, 11);
+        }
+        copy.renew(79);
+        copy.sync(&mut backup);
+        backup.compare_no_stamps();
+        one.pull(&backup);
+        assert_eq!(one.letters(), [], "edited {edited}, told {told}");
+        one.check(&backup);
+        if !told {
+            begin_again(one, &backup, 11); // what it sends next has no place in this history
+        }
+        settle(&mut backup, &[devices.into_iter().next().unwrap(), copy]);
+        let expected = if edited { "mine, edited" } else { "mine" };
+        assert_eq!(backup.value("tags", "t", "name"), text(expected), "edited {edited}, told {told}");
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use turnstone::Value;
 use turnstone::testing::inspect;
 use turnstone_engine::oplog::GroupState;
+use turnstone_protocol::Gid;
 
 use crate::network::Packet;
 use crate::world::World;
@@ -64,12 +65,16 @@ pub(super) fn log(world: &mut World, at: usize, stable: u64) {
     if groups.iter().any(|(_, state)| state.is_pending() || state.is_resent()) {
         return;
     }
-    // What was refused has no commit: it goes with what surrounds it.
+    // What was refused has no commit: it goes with what surrounds it. What was decided late keeps what was written after it.
     let older = groups.split_last().map_or(&[][..], |(_newest, older)| older);
     let mut decided = older.iter().filter(|(_, state)| *state != GroupState::Dead);
-    let Some((gid, GroupState::Gone)) = decided.nth(1) else { return };
-    if world.server.decided_at(*gid).is_some_and(|commit| commit <= stable) {
-        let kept = groups.len();
+    let (Some(first), Some(second)) = (decided.next(), decided.next()) else { return };
+    let is_stable = |group: &(Gid, GroupState)| {
+        let commit = world.server.decided_at(group.0).filter(|_| group.1 == GroupState::Gone);
+        commit.is_some_and(|commit| commit <= stable)
+    };
+    if is_stable(first) && is_stable(second) {
+        let (kept, gid) = (groups.len(), second.0);
         world.wrong("bounds", format!("device {at} keeps {kept} groups and could forget {gid}: stable is {stable}"));
     }
 }
