@@ -93,13 +93,16 @@ fn chain_faults(table: &TableSql, left: &BTreeMap<i64, LoggedOp>, faults: &mut V
     }
 }
 
-/// Whether this device made the row anew after this op, and the base contains that: the op waits, and does not show.
+/// Whether this device deleted the row with this op or later, made it anew then, and the base contains that: the op waits,
+/// and does not show.
 fn made_anew(left: &BTreeMap<i64, LoggedOp>, op: &LoggedOp) -> bool {
-    left.range(op.op + 1..).any(|(_, later)| {
-        later.state.is_contained()
-            && later.body.kind == OpKind::Create
-            && (&later.body.table, &later.body.id) == (&op.body.table, &op.body.id)
-    })
+    let mut deleted = false;
+    left.range(op.op..).filter(|(_, later)| (&later.body.table, &later.body.id) == (&op.body.table, &op.body.id)).any(
+        |(_, later)| {
+            deleted |= later.body.kind == OpKind::Delete;
+            deleted && later.body.kind == OpKind::Create && later.state.is_contained()
+        },
+    )
 }
 
 /// Numbers without holes, facts of a group on its first op, counts that fit (I-64).

@@ -88,7 +88,7 @@ impl Row {
     /// An own op that had its full effect in commit `version`: the base contains it now.
     ///
     /// The op may have left the fold before (it was given up while it was under way): the base takes it all the same.
-    /// What was written of the row before it was made is older than the base then, and leaves with it.
+    /// A delete that was written before the row was made is older than the base then, and leaves with it.
     pub fn promote(&mut self, version: u64, table: &Table, number: i64, op: &Op) {
         let place = self.ops.iter().position(|folded| folded.number == number);
         let moved = self.base.promote(version, table, op);
@@ -117,12 +117,13 @@ impl Row {
         }
     }
 
-    /// What this device did to the row before it made it anew, and is not decided yet (it waits, or is held back), does
-    /// not show over the row that was made after it.
+    /// A delete that is older than the row, and what was written before the delete, does not show over it: it is not decided
+    /// yet (it waits, or is held back).
     fn leave_before(&mut self, number: i64) {
-        let older = self.ops.partition_point(|folded| folded.number < number);
-        if older > 0 {
-            self.ops.drain(..older);
+        let older = self.ops.iter().take_while(|folded| folded.number < number);
+        let deletes = older.enumerate().filter(|(_, folded)| folded.op.kind == OpKind::Delete);
+        if let Some((last, _)) = deletes.last() {
+            self.ops.drain(..=last);
             self.link(0);
             self.derivable = false;
         }

@@ -248,6 +248,14 @@ fn another_history_replaces_the_base_whatever_its_version() {
 }
 
 #[test]
+fn an_edit_of_a_refused_row_shows_over_the_row_that_is_made_anew() {
+    let mut trace = Trace::new(DeletePolicy::DeleteWins, 0, None);
+    trace.write(2, op(OpKind::Update, &[], 7)); // held back: its create was refused
+    trace.write(3, op(OpKind::Create, &[("title", "B")], 0)).promote(7, 3);
+    insta::assert_snapshot!(trace.text);
+}
+
+#[test]
 fn what_was_done_to_a_row_before_it_was_made_anew_does_not_show_over_it() {
     let mut text = String::new();
     for promoted in [true, false] {
