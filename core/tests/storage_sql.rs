@@ -512,3 +512,31 @@ fn an_error_of_sql_repeats_no_literal() {
         );
     }
 }
+
+/// I-61, I-62: a closure that takes a column for something else is told which one, and is not told of damage; what was read is
+/// in none of its errors.
+#[test]
+fn a_mistake_of_a_closure_names_the_column_and_no_value() {
+    type Each = fn(&rusqlite::Row<'_>) -> rusqlite::Result<i64>;
+    let mistakes: [(Each, &str); 4] = [
+        (|row| row.get(1), "column 1 is not what"),
+        (|row| row.get::<_, u8>(2).map(i64::from), "column 2 is not what"),
+        (
+            |row| {
+                row.get_ref(1)?.as_i64().map_err(|error| {
+                    rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, error.into())
+                })
+            },
+            "column 1 is not what",
+        ),
+        (|_| Err(rusqlite::Error::QueryReturnedNoRows), "found no row"),
+    ];
+    let bed = two();
+    sql(&bed, "UPDATE notes SET title = 'tell nobody', views = 1000").unwrap();
+    for (each, expected) in mistakes {
+        let told = bed.db.read(|reader| reader.query_map("SELECT id, title, views FROM notes", &[], each)).unwrap_err();
+        let Error::Sql { message } = &told else { panic!("{told:?}") };
+        assert!(message.contains(expected), "{message}");
+        assert!(!told.to_string().contains("tell") && !told.to_string().contains("1000"), "{told}");
+    }
+}

@@ -167,6 +167,61 @@ fn a_group_that_covers_an_applied_one_is_not_applied_once_more() {
     assert_eq!(views(&world), json!(10));
 }
 
+/// What was not applied by itself is not buried with the whole.
+#[test]
+fn a_part_beside_an_applied_one_is_still_applied_by_itself() {
+    let world = World::new();
+    let phone = world.device(1);
+    one(&phone, group(1, 1, json!([create("n", "")])));
+    one(&phone, group(2, 2, json!([increment("n", 1, 10)])));
+    let twin = Device { incarnation: Incarnation::from_random(5), ..world.device(1) };
+    let both = with(group(4, 1, json!([increment("n", 1, 30)])), "covers", json!([gid(2), gid(3)]));
+    assert_eq!(one(&twin, both).code, Some(Code::ReplacedApplied));
+    assert_eq!(one(&phone, group(3, 3, json!([increment("n", 1, 20)]))).verdict, Outcome::Applied);
+    assert_eq!(views(&world), json!(30));
+}
+
+/// I-09, I-41: a device and its copy each mean again what was refused: it counts once.
+#[test]
+fn what_two_copies_of_a_device_mean_again_counts_once() {
+    for given_up in [true, false] {
+        let world = World::new();
+        let phone = world.device(1);
+        one(&phone, group(1, 1, json!([create("n", "")])));
+        if given_up {
+            one(&phone, void(2, 2));
+        } else {
+            assert_eq!(
+                one(&phone, group(2, 2, json!([update("no", 0, json!({"title": ""}))]))).verdict,
+                Outcome::Rejected
+            );
+        }
+        let again = |id, seq| with(group(id, seq, json!([increment("n", 1, 1)])), "replaces", json!(gid(2)));
+        assert_eq!(one(&phone, again(3, 3)).verdict, Outcome::Applied);
+        let twin = Device { incarnation: Incarnation::from_random(5), ..world.device(1) };
+        let said = one(&twin, again(4, 1));
+        assert_eq!((said.verdict, said.code, said.by), (Outcome::Rejected, Some(Code::ReplacedApplied), vec![gid(3)]));
+        assert_eq!(one(&phone, again(3, 3)).commit, Some(2), "and the first stays what it is");
+        assert_eq!(views(&world), json!(1));
+    }
+}
+
+/// The seq that a replacement fills is decided with it, and not before.
+#[test]
+fn a_replacement_that_waits_leaves_its_seq_undecided() {
+    let world = World::new();
+    let (mut phone, other) = (world.device(1), world.device(2));
+    let waits = |group| with(group, "after", json!([gid(99)]));
+    assert_eq!(one(&phone, waits(group(1, 1, json!([create("n", "")])))).verdict, Outcome::Blocked);
+    let new = waits(with(group(4, 1, json!([create("n", "")])), "replaces", json!(gid(1))));
+    assert_eq!(one(&phone, new.clone()).verdict, Outcome::Blocked);
+    assert_eq!(phone.pull(1000).acked, 0);
+    assert_eq!(one(&other, group(99, 1, json!([create("m", "")]))).commit, Some(1));
+    assert_eq!(phone.pull(1000).acked, 0);
+    assert_eq!(one(&phone, new).commit, Some(2));
+    assert_eq!(phone.pull(1000).acked, 1);
+}
+
 /// A verdict that is not final is given anew when the same group comes again, under another incarnation too.
 #[test]
 fn an_undecided_group_is_decided_under_whichever_seq_it_comes_back() {

@@ -64,8 +64,8 @@ impl Loop {
 
     fn keep_page(&mut self, flight: Flight, answer: Box<PullAnswer>, asked: Asked) -> Page {
         let page = Page { more: answer.more };
-        self.stable = self.stable.max(answer.stable);
-        self.pages.insert(flight, Arrived { cursor: answer.cursor.clone(), answer: Some(answer), asked });
+        let (cursor, stable) = (answer.cursor.clone(), answer.stable);
+        self.pages.insert(flight, Arrived { cursor, stable, answer: Some(answer), asked });
         page
     }
 
@@ -181,6 +181,14 @@ impl Loop {
             PageOutcome::EpochSuspect => ApplyOutcome::Reset(ResetCause::EpochSuspect),
             PageOutcome::Torn => ApplyOutcome::Reset(ResetCause::CursorInvalid),
         };
+        // What the newest page says, and no more: a server that was put back under its epoch says less than before, and what was
+        // stable in the history that has ended is not in this one.
+        if report.outcome == PageOutcome::Applied
+            && let Some(arrived) = self.pages.get(&flight)
+        {
+            self.stable = arrived.stable;
+            self.stable_done = self.stable_done.min(self.stable);
+        }
         self.feed(Event::Applied { flight, outcome });
         self.pages.remove(&flight);
         if report.released {

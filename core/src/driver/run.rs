@@ -92,6 +92,7 @@ pub(super) struct Arrived {
     pub(super) answer: Option<Box<PullAnswer>>,
     pub(super) asked: Asked,
     pub(super) cursor: String,
+    pub(super) stable: u64,
 }
 
 /// The loop's state.

@@ -207,7 +207,7 @@ fn follow(sys: &mut SystemTx<'_>, parked: &Head, before: i64, gid: Gid) -> Resul
 
 /// Whether this device has deleted a row of a group since, or made it anew: meant again, the older change would undo
 /// that. Reads the log from the group on: for rare events only.
-fn overtaken(sys: &SystemTx<'_>, parked: &Head, ops: &[LoggedOp], before: i64) -> Result<bool, Error> {
+pub(super) fn overtaken(sys: &SystemTx<'_>, parked: &Head, ops: &[LoggedOp], before: i64) -> Result<bool, Error> {
     let mut later = sys.conn().prepare_cached(&format!(
         "SELECT o.op FROM _ts_ops o JOIN _ts_groups g ON g.grp = o.grp \
          WHERE o.op >= ?1 AND o.grp <= ?2 AND ({} >> g.state) & 1 AND o.tbl = ?3 AND o.row_id = ?4",

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use rusqlite::params;
 use turnstone_engine::oplog::{GroupState, builds_on, follow_up};
 use turnstone_protocol::plant::{self, Bug};
-use turnstone_protocol::{Gid, Op, OpKind};
+use turnstone_protocol::{Code, Gid, Op, OpKind};
 
 use super::after::referred;
+use super::letters::Refusal;
 use super::log::{self, Head};
 use super::{again, letters, seal, verdicts};
 use crate::error::Error;
@@ -226,7 +227,16 @@ pub(super) fn release(sys: &mut SystemTx<'_>) -> Result<bool, Error> {
         if head.state == GroupState::Held {
             // The end of what was sent is to be known first.
             grounds.0.extend(ops.into_iter().map(|op| op.body));
-        } else if !grounds.carry(sys, ops) {
+        } else if grounds.carry(sys, ops.clone()) {
+            // It waits on.
+        } else if letters::overtaken(sys, &head, &ops, log::newest(sys)?)? {
+            // It would undo what was written since.
+            verdicts::leave_fold(sys, &head)?;
+            log::move_to(sys, &head, GroupState::Dead, None)?;
+            let refusal = Refusal { code: &Code::RowDeleted, fields: &[], at_ms: sys.now().wall_ms };
+            letters::file_group(sys, &head, &ops, &refusal)?;
+            grounds.0.extend(ops.into_iter().map(|op| op.body));
+        } else {
             if head.attempts > 0 {
                 renamed(sys, &head)?;
             }

@@ -81,8 +81,8 @@ pub(super) fn publish(
 ) -> Result<(), Error> {
     let from_start = position::resyncing(sys)?;
     let mut rows = Rows::default();
-    settle_groups(sys, page, now, &mut rows, report)?;
-    let withdrew = withdraw_named(sys, &mut rows)?;
+    let let_go = settle_groups(sys, page, now, &mut rows, report)?;
+    let withdrew = withdraw_named(sys, &mut rows)? || let_go;
     if from_start {
         show_forgotten(sys, page, &mut rows)?;
     }
@@ -114,7 +114,7 @@ pub(super) fn publish(
     sys.set_meta::<i64>(Key::FullPull, None)?;
     sys.set_meta(Key::AppliedN, Some(page.at.cast_signed()))?;
     if withdrew {
-        report.released = park::release(sys)?;
+        report.released |= park::release(sys)?;
     }
     Ok(())
 }
@@ -128,14 +128,16 @@ fn put_unknown(sys: &SystemTx<'_>, table: &str, id: &str, v: i64, image: Option<
     Ok(())
 }
 
-/// Own groups the feed contains leave the fold, with the rows that now come from it.
+/// Own groups the feed contains leave the fold, with the rows that now come from it. Says whether what was held back for one
+/// of them may go on.
 fn settle_groups(
     sys: &mut SystemTx<'_>,
     page: &PullAnswer,
     now: Moment,
     rows: &mut Rows,
     report: &mut PageReport,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
+    let mut let_go = false;
     let acked = page.acked.min(position::next_seq(sys)?.saturating_sub(1));
     for head in log::kept(sys, &[&FOLDED[..], &GIVEN_UP].concat())? {
         let named = named(sys, head.gid)?;
@@ -150,7 +152,7 @@ fn settle_groups(
             let loaded = rows.load(sys, table, &op.body.id)?;
             match named {
                 Some((commit, true)) => loaded.row.promote(commit, table, op.op, &op.body),
-                _ if named.is_some() || passed => loaded.row.contain(head.grp),
+                _ if named.is_some() || passed => loaded.row.contain(head.grp, op.op, &op.body),
                 _ => loaded.row.leave(head.grp),
             }
         }
@@ -166,9 +168,12 @@ fn settle_groups(
             GroupState::Unheard
         };
         log::move_to(sys, &head, to, named.map(|(commit, _)| commit))?;
+        let_go |= head.state == GroupState::Held;
+        report.released |= to == GroupState::Unheard && head.state != GroupState::Sent;
         report.settled += 1;
     }
-    sys.set_meta(Key::Acked, Some(acked.cast_signed()))
+    sys.set_meta(Key::Acked, Some(acked.cast_signed()))?;
+    Ok(let_go)
 }
 
 /// What the feed contains, and had been refused or given up before: the server that refused it was put back, and took it

@@ -5,7 +5,6 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
-use turnstone_engine::apply::Row;
 use turnstone_engine::oplog::{GroupState, Moment, Settlement, lost_ops, settle};
 use turnstone_protocol::plant::{self, Bug};
 use turnstone_protocol::wire::{Explain, Outcome, PushAnswer, Run, Verdict};
@@ -104,7 +103,11 @@ fn one(
         Settlement::Nothing => {}
         Settlement::Decided { commit } => {
             count_accepted(verdict, report);
-            accept(sys, &head, verdict, commit)?;
+            if head.state.is_void() && has_passed(sys, &head, commit)? {
+                accept_passed(sys, &head, verdict, commit, now)?;
+            } else {
+                accept(sys, &head, verdict, commit)?;
+            }
             if head.state.is_void() {
                 report.released |= park::release(sys)?;
             }
@@ -230,6 +233,13 @@ fn accept(sys: &mut SystemTx<'_>, head: &Head, verdict: &Verdict, commit: u64) -
     keep_explain(sys, head, verdict)
 }
 
+/// Whether a page has shown the commit of a group that was given up after that: the page named it, or counted its seq.
+fn has_passed(sys: &SystemTx<'_>, head: &Head, commit: u64) -> Result<bool, Error> {
+    let acked = sys.meta::<i64>(Key::Acked)?.unwrap_or(0).cast_unsigned();
+    let at = position::position(sys)?.at;
+    Ok(head.commit.is_some() || (head.seq.is_some_and(|seq| seq <= acked) && commit <= at))
+}
+
 /// Accepted, and the base contains what became of it.
 fn accept_passed(
     sys: &mut SystemTx<'_>,
@@ -238,9 +248,12 @@ fn accept_passed(
     commit: u64,
     now: Moment,
 ) -> Result<(), Error> {
-    if head.state.in_fold() {
-        leave_fold(sys, head)?;
+    let mut rows = Rows::default();
+    take_over(sys, head, &mut rows)?;
+    if head.state == GroupState::Voiding {
+        letters::withdraw(sys, head.gid, &mut rows)?;
     }
+    rows.flush(sys)?;
     log::move_to(sys, head, GroupState::Gone, Some(commit))?;
     keep(sys, head, verdict)?;
     file_lost(sys, head, &verdict.explain, now)
@@ -276,7 +289,8 @@ pub(super) fn refuse(
 /// what it meant has happened, so there is nothing to keep.
 fn meant_again(sys: &SystemTx<'_>, head: &Head, ops: &[crate::storage::LoggedOp], code: &Code) -> Result<bool, Error> {
     let (Some(gid), Code::ReplacedApplied) = (head.replaces, code) else { return Ok(false) };
-    let Some(first) = log::head_by_gid(sys, gid)? else { return Ok(false) };
+    // What the log has forgotten, or knows by another name, was meant again as it was.
+    let Some(first) = log::head_by_gid(sys, gid)? else { return Ok(true) };
     let earlier = log::ops(sys, &first)?;
     Ok(earlier.len() == ops.len()
         && earlier
@@ -294,18 +308,18 @@ pub(super) fn leave_fold(sys: &mut SystemTx<'_>, head: &Head) -> Result<(), Erro
 
 /// Takes the ops of a group out of the fold of rows that are being worked on.
 pub(super) fn take_out(sys: &SystemTx<'_>, head: &Head, rows: &mut Rows) -> Result<(), Error> {
-    each_row(sys, head, rows, |row| row.leave(head.grp))
-}
-
-/// The same for a group whose commit is in what comes.
-pub(super) fn take_over(sys: &SystemTx<'_>, head: &Head, rows: &mut Rows) -> Result<(), Error> {
-    each_row(sys, head, rows, |row| row.contain(head.grp))
-}
-
-fn each_row(sys: &SystemTx<'_>, head: &Head, rows: &mut Rows, change: impl Fn(&mut Row)) -> Result<(), Error> {
     for touch in log::touches(sys, head.first_op, head.ops)? {
         let table = known(sys.schema(), &touch.table)?;
-        change(&mut rows.load(sys, table, &touch.id)?.row);
+        rows.load(sys, table, &touch.id)?.row.leave(head.grp);
+    }
+    Ok(())
+}
+
+/// The same for a group whose commit the base contains, or what comes; it may have left the fold before.
+pub(super) fn take_over(sys: &SystemTx<'_>, head: &Head, rows: &mut Rows) -> Result<(), Error> {
+    for op in log::ops(sys, head)? {
+        let table = known(sys.schema(), &op.body.table)?;
+        rows.load(sys, table, &op.body.id)?.row.contain(head.grp, op.op, &op.body);
     }
     Ok(())
 }

@@ -107,12 +107,10 @@ impl Row {
         }
     }
 
-    /// The ops of a group are contained in the row that is received, and leave the fold.
-    pub fn contain(&mut self, group: i64) {
-        let made = self.ops.iter().rfind(|folded| folded.group == group && folded.op.kind == OpKind::Create);
-        let made = made.map(|made| made.number);
+    /// An own op is contained in the row that is received: its group leaves the fold, if it was there.
+    pub fn contain(&mut self, group: i64, number: i64, op: &Op) {
         self.leave(group);
-        if let Some(number) = made {
+        if op.kind == OpKind::Create {
             self.leave_before(number);
         }
     }

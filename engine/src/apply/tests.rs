@@ -88,7 +88,8 @@ impl Trace {
     }
 
     fn contain(&mut self, group: i64) -> &mut Self {
-        self.row.contain(group);
+        let made = self.row.ops.iter().find(|op| op.group == group).unwrap().clone();
+        self.row.contain(group, made.number, &made.op);
         self.print(&format!("group {group} is in the base"))
     }
 

@@ -31,12 +31,13 @@ impl<'a> Session<'a> {
     /// Decides a group that is new or was not decided before.
     pub(super) fn decide(&mut self, entry: &'a Incoming, group: &'a IncomingGroup) -> Result<Said, StorageError> {
         if let Some(old) = group.replaces
-            && let Some(applied) = self.give_up(old, entry.gid)?
+            && let Some(applied) = self.give_up(old, entry)?
         {
             return Ok(applied);
         }
         let said = self.decide_ops(entry, group)?;
-        if said.outcome.is_terminal() {
+        // Where a part was applied by itself, the whole is refused for that, and the other parts stay what they are.
+        if said.outcome.is_terminal() && said.detail.code != Some(Code::ReplacedApplied) {
             for gid in &group.covers {
                 self.cover(*gid, entry.gid, &said)?;
             }
@@ -74,17 +75,29 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Gives a sent group up for the one that takes its place. If it was applied already, says so (rule 14).
-    fn give_up(&mut self, old: Gid, new: Gid) -> Result<Option<Said>, StorageError> {
-        let known = self.look(old)?;
+    /// Gives a sent group up for the one that takes its place. If it was applied already, or another one that took its
+    /// place, says so (rule 14): a copy of the device may have meant it again too.
+    fn give_up(&mut self, old: Gid, entry: &Incoming) -> Result<Option<Said>, StorageError> {
+        let (known, new) = (self.look(old)?, entry.gid);
         let said = match &known {
             Some(known) if known.outcome.is_accepted() => return Ok(Some(self.taken(old))),
-            // Refused for good; it only learns its successor.
-            Some(known) if known.outcome.is_terminal() => Said::read(known)?.by(vec![new]),
+            Some(known) if known.outcome.is_terminal() => {
+                let said = Said::read(known)?;
+                let successor = said.detail.by.first().filter(|by| **by != new).copied();
+                if let Some(successor) = successor
+                    && said.detail.code != Some(Code::ReplacedApplied)
+                    && self.is_applied(successor)?
+                {
+                    return Ok(Some(self.taken(successor)));
+                }
+                // Refused for good; it only learns its successor.
+                said.by(vec![new])
+            }
             _ => Said::new(Outcome::Replaced, self.head.n).by(vec![new]),
         };
         let (hashes, from) = known.map_or_else(Default::default, |known| (known.hashes, known.from));
-        if let Some(from) = from {
+        // The seq that the new one comes with is decided with the new one.
+        if let Some(from) = from.filter(|from| *from != (self.slot.no, entry.seq)) {
             self.settle(from, said.commit)?;
         }
         self.record(old, said.store(hashes, from)?)?;

@@ -55,6 +55,12 @@ fn making_and_growing_a_database_come_through_every_accident() {
     come_through("migration", 12);
 }
 
+/// I-44, I-45: interrupted anywhere, a database of an older version is brought to this one with everything in it.
+#[test]
+fn an_old_database_comes_through_every_accident() {
+    come_through("upgrade", 4);
+}
+
 /// Found by these loops: an I/O error while a new file is switched to WAL went unseen, and the session wrote a rollback
 /// journal, whose newest commit a power loss may undo.
 #[test]

@@ -230,6 +230,20 @@ impl Model {
         std::iter::successors(self.origin.get(&write), |earlier| self.origin.get(earlier)).copied()
     }
 
+    /// What a write took the place of.
+    pub fn origin(&self, write: WriteId) -> Option<WriteId> {
+        self.origin.get(&write).copied()
+    }
+
+    /// What stands for the same as a write, on another copy of the device: it took the place of one of its origins too.
+    pub fn siblings(&self, write: WriteId) -> impl Iterator<Item = WriteId> {
+        let is_of_it = move |other: &WriteId| {
+            *other != write && self.origins(*other).any(|origin| self.origins(write).any(|mine| mine == origin))
+        };
+        let of_its_own = move |other: &WriteId| !self.origins(write).any(|mine| mine == *other);
+        self.origin.keys().copied().filter(is_of_it).filter(of_its_own)
+    }
+
     /// Whether another write took the place of this one.
     pub fn is_meant_again(&self, write: WriteId) -> bool {
         self.origin.values().any(|earlier| *earlier == write)

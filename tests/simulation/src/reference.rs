@@ -135,8 +135,8 @@ impl Play<'_> {
                 let applied = |commit: &Commit| commit.n <= n && self.model.find(commit.gid) == Some(origin);
                 history.commits.iter().any(applied)
             };
-            if self.model.origins(group).any(is_applied) {
-                // What it took the place of was applied after all.
+            if self.model.origins(group).any(is_applied) || self.model.siblings(group).any(is_applied) {
+                // What it took the place of was applied after all, or what a copy of its device meant by it.
                 continue;
             }
             let before = self.rows.clone();

@@ -39,6 +39,8 @@ struct Page {
     tally: Tally,
     /// Something that had been given up was applied after all.
     withdrew: bool,
+    /// Something that was given up is to be sent again, for its verdict.
+    resends: bool,
     report: PageReport,
 }
 
@@ -66,7 +68,8 @@ pub(crate) fn apply_page(
         report.outcome = PageOutcome::EpochSuspect;
         return Ok(report);
     }
-    if (!staged || !page.more) && has_forgotten(sys, page, asked)? {
+    let names_all = staged || !page.names_own || names_decided(sys, page, position.at)?;
+    if !names_all || ((!staged || !page.more) && has_forgotten(sys, page, asked)?) {
         report.outcome = PageOutcome::EpochSuspect;
         return Ok(report);
     }
@@ -144,6 +147,24 @@ fn has_forgotten(sys: &SystemTx<'_>, page: &PullAnswer, asked: &Asked) -> Result
     Ok(counts && head.commit.is_some_and(|commit| commit <= page.at))
 }
 
+/// Whether a page that goes on from `at` names what it does not call decided and a verdict said is in the commits it covers. One
+/// that does not was made in another history, whenever it was asked for: no page is older than a commit that it covers.
+fn names_decided(sys: &SystemTx<'_>, page: &PullAnswer, at: u64) -> Result<bool, Error> {
+    let next_seq = position::next_seq(sys)?;
+    for head in log::between(sys, page.acked.saturating_add(1), next_seq, &[GroupState::Decided])? {
+        let Some(n) = head.commit.filter(|n| *n > at && *n <= page.at) else { continue };
+        let names = |commit: &Commit| {
+            let is_run = commit.count > 1 && commit.own.is_some();
+            let covers = n >= commit.n && n - commit.n < commit.count;
+            covers && (is_run || commit.gid == Some(head.gid))
+        };
+        if !page.commits.iter().any(names) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 impl Page {
     fn begin(sys: &mut SystemTx<'_>, now: Moment, report: PageReport) -> Result<Self, Error> {
         Ok(Self {
@@ -155,6 +176,7 @@ impl Page {
             elsewhere: None,
             tally: Tally::default(),
             withdrew: false,
+            resends: false,
             report,
         })
     }
@@ -200,6 +222,7 @@ impl Page {
         if self.withdrew {
             self.report.released = park::release(sys)?;
         }
+        self.report.released |= self.resends;
         Ok(self.report)
     }
 }

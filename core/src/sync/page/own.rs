@@ -18,13 +18,17 @@ use crate::sync::{letters, verdicts};
 /// The states of what was sent, and may come back as somebody else's commit.
 pub(super) const SENT: [GroupState; 5] =
     [GroupState::Sent, GroupState::Decided, GroupState::Voiding, GroupState::Unheard, GroupState::Held];
+
 /// What this device knows of, and somebody else may have made commits of: a copy of it.
 pub(super) struct Elsewhere {
     /// What was sent or refused, by gid.
     held: HashMap<Gid, i64>,
+    /// What was never sent from here.
+    unsent: HashSet<Gid>,
     /// What was given up; the log may have forgotten it.
     given_up: HashSet<Gid>,
 }
+
 /// The most ops of a run that are read in one look.
 const RUN_OPS_MAX: i64 = 10_000;
 
@@ -41,13 +45,17 @@ impl Page {
         }
         if self.elsewhere.is_none() {
             let held = by_gid(&log::kept(sys, &[&SENT[..], &[GroupState::Dead]].concat())?);
-            self.elsewhere = Some(Elsewhere { held, given_up: letters::given_up(sys)? });
+            let unsent = log::kept(sys, &[GroupState::New, GroupState::Parked])?.iter().map(|head| head.gid).collect();
+            self.elsewhere = Some(Elsewhere { held, unsent, given_up: letters::given_up(sys)? });
         }
         let Some(elsewhere) = &self.elsewhere else { return Ok(None) };
         let Some(grp) = elsewhere.held.get(&gid).copied() else {
             if elsewhere.given_up.contains(&gid) {
                 letters::withdraw(sys, gid, &mut self.rows)?;
                 self.withdrew = true;
+            }
+            if elsewhere.unsent.contains(&gid) {
+                sys.set_meta(Key::EarlierLives, Some(log::newest(sys)?))?;
             }
             return Ok(None);
         };
@@ -112,6 +120,7 @@ impl Page {
             letters::withdraw(sys, head.gid, &mut self.rows)?;
             self.withdrew = true;
         }
+        self.withdrew |= head.state == GroupState::Held;
         sys.conn()
             .prepare_cached("UPDATE _ts_groups SET state = 3, commit_n = ?2 WHERE grp = ?1")?
             .execute(params![head.grp, commit.cast_signed()])?;
@@ -148,12 +157,13 @@ impl Page {
 
     /// The cursor passes a group whose rows, as far as it changed them, came with the page.
     pub(super) fn leave(&mut self, sys: &mut SystemTx<'_>, head: &Head, commit: Option<u64>) -> Result<(), Error> {
-        if head.state.in_fold() {
-            match commit.or(head.commit) {
-                Some(_) => verdicts::take_over(sys, head, &mut self.rows)?,
-                None => verdicts::take_out(sys, head, &mut self.rows)?,
-            }
+        if commit.or(head.commit).is_some() {
+            verdicts::take_over(sys, head, &mut self.rows)?;
+        } else if head.state.in_fold() {
+            verdicts::take_out(sys, head, &mut self.rows)?;
         }
+        // What was held back because of it may go on.
+        self.withdrew |= head.state == GroupState::Held;
         let to = match head.state {
             GroupState::Decided => {
                 verdicts::file_kept_lost(sys, head, self.now)?;
@@ -169,6 +179,7 @@ impl Page {
             _ if plant::on(Bug::UnheardIsDone) => GroupState::Gone,
             _ => GroupState::Unheard,
         };
+        self.resends |= to == GroupState::Unheard && head.state != GroupState::Sent;
         log::move_to(sys, head, to, commit)?;
         self.report.settled += 1;
         Ok(())

@@ -165,6 +165,75 @@ fn a_delete_that_is_held_back_does_not_hide_the_row_that_was_made_after_it() {
     }
 }
 
+/// I-08: the same where a server does not name the device's commits, and the answer to the second create is lost.
+#[test]
+fn a_row_that_was_made_again_shows_once_its_verdict_is_there() {
+    let (_dir, mut server, devices) = world(&["one"]);
+    server.marks_own = false;
+    let one = &devices[0];
+    tag(one, "t", "first", None);
+    let poisoned = one.seal_with(|input| input.groups_max = 1).groups[0].sent.gid;
+    one.write(|tx| tx.delete("tags", "t").map(|_| ()));
+    tag(one, "t", "again", None);
+    assert!(one.quarantine(poisoned));
+    server.push(&one.pack().unwrap().request).unwrap();
+    one.pull(&server);
+    one.check(&server);
+    one.push(&mut server);
+    one.check(&server);
+    assert_eq!(one.text("tags", "t", "name").as_deref(), Some("again"));
+    assert_eq!(one.counts().parked_groups, 1, "the delete");
+}
+
+/// I-12, I-36: a create that was set aside was applied after all. The delete that was held back for it does not go on behind
+/// the row that was made since, and take it away: it is kept as a letter.
+#[test]
+fn a_delete_that_is_let_go_does_not_take_the_row_that_was_made_after_it() {
+    let (_dir, mut server, devices) = world(&["one", "two"]);
+    let one = &devices[0];
+    tag(one, "t", "first", None);
+    let packet = one.pack().unwrap();
+    one.write(|tx| tx.delete("tags", "t").map(|_| ()));
+    tag(one, "t", "again", None);
+    assert!(one.quarantine(packet.sent[0].gid));
+    assert_eq!(one.counts().parked_groups, 1);
+    server.push(&packet.request).unwrap(); // it arrives after all
+    settle(&mut server, &devices);
+    assert_eq!(devices[1].text("tags", "t", "name").as_deref(), Some("again"));
+    let letters = one.letters();
+    assert_eq!(letters.len(), 1);
+    assert_eq!((&letters[0].code, letters[0].ops[0].kind), (&Code::RowDeleted, turnstone_protocol::OpKind::Delete));
+}
+
+/// I-10, I-32: a group is given up after a page has shown it, for its answer was lost. That its void is answered with the commit
+/// does not fold it over a base that contains it.
+#[test]
+fn what_was_given_up_after_its_page_counts_once() {
+    for marks_own in [true, false] {
+        let (_dir, mut server, devices) = world(&["one", "two"]);
+        let [one, two] = devices.as_slice() else { panic!() };
+        server.marks_own = marks_own;
+        shared(&mut server, &devices, "notes", "n");
+        one.write(|tx| {
+            tx.update("notes", "n", [("title", "older")])?;
+            tx.increment("notes", "n", "views", 5)
+        });
+        let packet = one.pack().unwrap();
+        two.clock.advance_ms(60_000);
+        set(two, "notes", "n", "title", "newer");
+        two.sync(&mut server);
+        server.push(&packet.request).unwrap(); // merged; the answer is lost
+        one.pull(&server);
+        one.check(&server);
+        assert!(one.quarantine(packet.sent[0].gid));
+        one.push(&mut server);
+        one.check(&server);
+        assert_eq!((one.int("notes", "n", "views"), one.letters().len()), (5, 0), "own marks {marks_own}");
+        settle(&mut server, &devices);
+        assert_eq!((one.int("notes", "n", "views"), one.text("notes", "n", "title").as_deref()), (5, Some("newer")));
+    }
+}
+
 /// I-18: what is held back for a group that turns out to be applied goes on by itself.
 #[test]
 fn what_is_held_back_goes_on_when_its_ground_was_applied_after_all() {

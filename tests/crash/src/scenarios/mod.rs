@@ -5,6 +5,7 @@ mod client;
 pub mod migration;
 pub mod server;
 pub mod sync;
+pub mod upgrade;
 pub mod writes;
 
 use turnstone::Durability::{Power, Process};
@@ -24,5 +25,6 @@ pub fn all(seed: u64) -> Vec<Box<dyn Scenario>> {
         Box::new(sync::Syncs { victim: Victim::Server, durability: Power, seed }),
         Box::new(migration::Migration { whose: migration::Whose::Client, seed }),
         Box::new(migration::Migration { whose: migration::Whose::Server, seed }),
+        Box::new(upgrade::Upgrade { seed }),
     ]
 }

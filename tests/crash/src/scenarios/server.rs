@@ -166,9 +166,14 @@ pub(super) fn open_with(machine: &Mount, schemas: &[&str]) -> Result<Service, Fa
 /// # Errors
 /// The typed error of what is opened.
 pub fn open(machine: &Mount, schema: &str) -> Result<Service, Failure> {
+    open_as(machine, schema, "witness")
+}
+
+/// The same, with another witness of its history.
+pub(super) fn open_as(machine: &Mount, schema: &str, witness: &str) -> Result<Service, Failure> {
     let options = SqliteOptions {
         vfs: Some(machine.name().to_owned()),
-        witness: Some("witness".to_owned()),
+        witness: Some(witness.to_owned()),
         ..SqliteOptions::new(PATH, [7; 32])
     };
     let store = SqliteStorage::open(&options).map_err(storage)?;

@@ -7,9 +7,12 @@ use turnstone_protocol::Gid;
 use crate::model::WriteId;
 use crate::world::World;
 
-/// Whether nothing is due of a write: something has taken its place, or it took the place of what was applied after all.
+/// Whether nothing is due of a write: something has taken its place, or it took the place of what was applied after all, or
+/// what stands for the same on a copy of the device was.
 pub(super) fn is_excused(world: &World, write: WriteId, is_applied: impl Fn(WriteId) -> bool) -> bool {
-    world.model.is_meant_again(write) || world.model.origins(write).any(is_applied)
+    world.model.is_meant_again(write)
+        || world.model.origins(write).any(&is_applied)
+        || world.model.siblings(write).any(is_applied)
 }
 
 /// The same, as far as the server has decided now.
@@ -21,10 +24,19 @@ pub(super) fn is_excused_of(world: &World, gid: Gid) -> bool {
 /// Never do both count (I-09).
 pub(super) fn once(world: &mut World, accepted: &BTreeMap<WriteId, usize>) {
     for write in accepted.keys() {
-        let first = world.model.origins(*write).find(|origin| accepted.contains_key(origin));
+        let first = {
+            // What stands for the same by way of something between that was set aside too counts twice (docs/reliability.md, Open).
+            let siblings =
+                world.model.siblings(*write).filter(|other| world.model.origin(*other) == world.model.origin(*write));
+            let mut others = world.model.origins(*write).chain(siblings);
+            others.find(|other| accepted.contains_key(other))
+        };
         if let Some(origin) = first {
             let (first, again) = (world.model.groups[origin].gid, world.model.groups[*write].gid);
-            return world.wrong("I-09", format!("{first} is in the log, and so is {again}, which took its place"));
+            return world.wrong(
+                "I-09",
+                format!("{first} is in the log, and so is {again}, which took its place, or stands for the same"),
+            );
         }
     }
 }

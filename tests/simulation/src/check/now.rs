@@ -139,6 +139,10 @@ fn expected(world: &mut World, at: usize, position: u64) {
     if world.devices[at].unsure.is_some() {
         return;
     }
+    // What became of a write is read from the server's disk, which may fail.
+    if world.server.head().is_none() {
+        return;
+    }
     let all = std::mem::take(&mut world.devices[at].expected);
     let mut left = BTreeMap::new();
     // A few each time, others the next: what stopped showing is found soon enough.
@@ -203,8 +207,12 @@ fn may_be_gone(world: &World, at: usize, row: (&str, &str), position: u64) -> bo
     let is_of_row = |op: &&ModelOp| (op.table, op.id.as_str()) == row;
     let groups = &world.model.groups;
     let deletes = |write: &usize| groups[*write].ops.iter().filter(is_of_row).any(|op| op.meaning == Meaning::Delete);
-    let arrived = |gid| world.server.decided_at(gid).is_some_and(|commit| commit <= position);
-    let deleted = (0..groups.len()).filter(deletes).any(|write| world.model.keys(write).any(arrived));
+    // Its own, given up and applied all the same, shows from its verdict on.
+    let deleted = (0..groups.len()).filter(deletes).any(|write| {
+        let own = world.model.has_held(at, write);
+        let arrived = |gid| world.server.decided_at(gid).is_some_and(|commit| own || commit <= position);
+        world.model.keys(write).any(arrived)
+    });
     let writes =
         |gid: &Gid| world.model.find(*gid).is_some_and(|write| groups[write].ops.iter().any(|op| is_of_row(&op)));
     deleted || dead(world, at).iter().any(writes) || world.may_be_forgotten(row)
