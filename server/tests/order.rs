@@ -153,16 +153,22 @@ fn covered_groups_are_decided_together_with_the_one_that_covers_them() {
     assert_eq!(views(&world), json!(30));
 }
 
-/// The other way round: the clone sent a part by itself before the other twin sent the whole.
-#[test]
-fn a_group_that_covers_an_applied_one_is_not_applied_once_more() {
-    let world = World::new();
+/// A part that came by itself, and what is then said of the whole, which a twin sends.
+fn a_part_and_then_the_whole(world: &World) -> (Device, Verdict) {
     let phone = world.device(1);
     one(&phone, group(1, 1, json!([create("n", "")])));
     one(&phone, group(2, 2, json!([increment("n", 1, 10)])));
     let twin = Device { incarnation: Incarnation::from_random(5), ..world.device(1) };
     let both = with(group(4, 1, json!([increment("n", 1, 30)])), "covers", json!([gid(2), gid(3)]));
     let said = one(&twin, both);
+    (phone, said)
+}
+
+/// The other way round: the clone sent a part by itself before the other twin sent the whole.
+#[test]
+fn a_group_that_covers_an_applied_one_is_not_applied_once_more() {
+    let world = World::new();
+    let (_, said) = a_part_and_then_the_whole(&world);
     assert_eq!((said.verdict, said.code, said.by), (Outcome::Rejected, Some(Code::ReplacedApplied), vec![gid(2)]));
     assert_eq!(views(&world), json!(10));
 }
@@ -171,12 +177,8 @@ fn a_group_that_covers_an_applied_one_is_not_applied_once_more() {
 #[test]
 fn a_part_beside_an_applied_one_is_still_applied_by_itself() {
     let world = World::new();
-    let phone = world.device(1);
-    one(&phone, group(1, 1, json!([create("n", "")])));
-    one(&phone, group(2, 2, json!([increment("n", 1, 10)])));
-    let twin = Device { incarnation: Incarnation::from_random(5), ..world.device(1) };
-    let both = with(group(4, 1, json!([increment("n", 1, 30)])), "covers", json!([gid(2), gid(3)]));
-    assert_eq!(one(&twin, both).code, Some(Code::ReplacedApplied));
+    let (phone, whole) = a_part_and_then_the_whole(&world);
+    assert_eq!(whole.code, Some(Code::ReplacedApplied));
     assert_eq!(one(&phone, group(3, 3, json!([increment("n", 1, 20)]))).verdict, Outcome::Applied);
     assert_eq!(views(&world), json!(30));
 }

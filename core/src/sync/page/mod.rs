@@ -39,8 +39,6 @@ struct Page {
     tally: Tally,
     /// Something that had been given up was applied after all.
     withdrew: bool,
-    /// Something that was given up is to be sent again, for its verdict.
-    resends: bool,
     report: PageReport,
 }
 
@@ -176,7 +174,6 @@ impl Page {
             elsewhere: None,
             tally: Tally::default(),
             withdrew: false,
-            resends: false,
             report,
         })
     }
@@ -220,9 +217,8 @@ impl Page {
         self.rows.flush(sys)?;
         self.tally.write(sys)?;
         if self.withdrew {
-            self.report.released = park::release(sys)?;
+            self.report.released |= park::release(sys)?;
         }
-        self.report.released |= self.resends;
         Ok(self.report)
     }
 }

@@ -19,12 +19,13 @@ use crate::sync::{letters, verdicts};
 pub(super) const SENT: [GroupState; 5] =
     [GroupState::Sent, GroupState::Decided, GroupState::Voiding, GroupState::Unheard, GroupState::Held];
 
+/// The states of what was never sent, or not as it is now.
+const UNSENT: [GroupState; 2] = [GroupState::New, GroupState::Parked];
+
 /// What this device knows of, and somebody else may have made commits of: a copy of it.
 pub(super) struct Elsewhere {
-    /// What was sent or refused, by gid.
+    /// What is not done with, or was refused, by gid.
     held: HashMap<Gid, i64>,
-    /// What was never sent from here.
-    unsent: HashSet<Gid>,
     /// What was given up; the log may have forgotten it.
     given_up: HashSet<Gid>,
 }
@@ -44,9 +45,8 @@ impl Page {
             return log::head(sys, *grp);
         }
         if self.elsewhere.is_none() {
-            let held = by_gid(&log::kept(sys, &[&SENT[..], &[GroupState::Dead]].concat())?);
-            let unsent = log::kept(sys, &[GroupState::New, GroupState::Parked])?.iter().map(|head| head.gid).collect();
-            self.elsewhere = Some(Elsewhere { held, unsent, given_up: letters::given_up(sys)? });
+            let held = by_gid(&log::kept(sys, &[&SENT[..], &[GroupState::Dead], &UNSENT].concat())?);
+            self.elsewhere = Some(Elsewhere { held, given_up: letters::given_up(sys)? });
         }
         let Some(elsewhere) = &self.elsewhere else { return Ok(None) };
         let Some(grp) = elsewhere.held.get(&gid).copied() else {
@@ -54,14 +54,12 @@ impl Page {
                 letters::withdraw(sys, gid, &mut self.rows)?;
                 self.withdrew = true;
             }
-            if elsewhere.unsent.contains(&gid) {
-                sys.set_meta(Key::EarlierLives, Some(log::newest(sys)?))?;
-            }
             return Ok(None);
         };
         // Not this incarnation made it: a copy of this device, which held the same group, was first.
         sys.set_meta(Key::EarlierLives, Some(log::newest(sys)?))?;
-        log::head(sys, grp)
+        // What was never sent from here stays in the fold until its verdict is there (decision 0100).
+        Ok(log::head(sys, grp)?.filter(|head| !UNSENT.contains(&head.state)))
     }
 
     /// A run of own commits, if the groups this device holds under those seqs are the ones the server means.
@@ -179,7 +177,8 @@ impl Page {
             _ if plant::on(Bug::UnheardIsDone) => GroupState::Gone,
             _ => GroupState::Unheard,
         };
-        self.resends |= to == GroupState::Unheard && head.state != GroupState::Sent;
+        // What was given up is to be sent again, for its verdict.
+        self.report.released |= to == GroupState::Unheard && head.state != GroupState::Sent;
         log::move_to(sys, head, to, commit)?;
         self.report.settled += 1;
         Ok(())

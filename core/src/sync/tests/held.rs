@@ -126,6 +126,16 @@ fn a_later_delete_and_a_later_create_stand_against_what_was_held_back() {
     }
 }
 
+/// A create of a row that is set aside; behind it a delete, which is held back, and another create.
+fn made_again_behind_what_is_set_aside(one: &Device) {
+    tag(one, "t", "first", None);
+    let poisoned = one.seal_with(|input| input.groups_max = 1).groups[0].sent.gid;
+    one.write(|tx| tx.delete("tags", "t").map(|_| ()));
+    tag(one, "t", "again", None);
+    assert!(one.quarantine(poisoned));
+    assert_eq!(one.counts().parked_groups, 1, "the delete");
+}
+
 /// I-08: a row was deleted behind a group that goes no further, and made again; the new row is accepted. The delete, which is
 /// held back, does not hide it; nor when the server forgets it, and is given it back.
 #[test]
@@ -135,15 +145,10 @@ fn a_delete_that_is_held_back_does_not_hide_the_row_that_was_made_after_it() {
         let one = &devices[0];
         let backup = server.clone();
         server.marks_own = as_sent;
-        tag(one, "t", "first", None);
-        let poisoned = one.seal_with(|input| input.groups_max = 1).groups[0].sent.gid;
-        one.write(|tx| tx.delete("tags", "t").map(|_| ()));
-        tag(one, "t", "again", None);
-        assert!(one.quarantine(poisoned));
+        made_again_behind_what_is_set_aside(one);
         one.sync(&mut server);
         one.check(&server);
         let shows = |what| assert_eq!(one.text("tags", "t", "name").as_deref(), Some(what));
-        assert_eq!(one.counts().parked_groups, 1, "the delete");
         shows("again");
         set(one, "tags", "t", "name", "edited");
         one.sync(&mut server);
@@ -171,11 +176,7 @@ fn a_row_that_was_made_again_shows_once_its_verdict_is_there() {
     let (_dir, mut server, devices) = world(&["one"]);
     server.marks_own = false;
     let one = &devices[0];
-    tag(one, "t", "first", None);
-    let poisoned = one.seal_with(|input| input.groups_max = 1).groups[0].sent.gid;
-    one.write(|tx| tx.delete("tags", "t").map(|_| ()));
-    tag(one, "t", "again", None);
-    assert!(one.quarantine(poisoned));
+    made_again_behind_what_is_set_aside(one);
     server.push(&one.pack().unwrap().request).unwrap();
     one.pull(&server);
     one.check(&server);
@@ -232,6 +233,30 @@ fn what_was_given_up_after_its_page_counts_once() {
         settle(&mut server, &devices);
         assert_eq!((one.int("notes", "n", "views"), one.text("notes", "n", "title").as_deref()), (5, Some("newer")));
     }
+}
+
+/// I-18: a server that was put back takes what it had refused and what it held back, a page for each: what waits for both goes on.
+#[test]
+fn what_waits_for_a_held_group_goes_on_when_a_page_shows_that() {
+    let (_dir, mut server, devices) = world(&["one", "two"]);
+    let [one, two] = devices.as_slice() else { panic!() };
+    let mut backup = server.clone();
+    tag(two, "t", "theirs", None);
+    two.sync(&mut server);
+    tag(one, "t", "mine", None);
+    set(one, "tags", "t", "name", "A");
+    let packet = one.pack().unwrap();
+    set(one, "tags", "t", "name", "B");
+    let answer = server.push(&packet.request).unwrap();
+    one.hear(&answer, &packet);
+    assert_eq!((one.letters().len(), one.counts().parked_groups), (1, 2));
+
+    backup.page_rows_max = 1;
+    backup.push(&packet.request).unwrap(); // it arrives late, where nothing stands against it
+    one.pull(&backup);
+    one.check(&backup);
+    assert_eq!((one.letters().len(), one.counts().parked_groups), (0, 0));
+    assert_eq!(one.text("tags", "t", "name").as_deref(), Some("B"));
 }
 
 /// I-18: what is held back for a group that turns out to be applied goes on by itself.

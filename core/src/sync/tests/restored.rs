@@ -147,7 +147,10 @@ fn what_the_server_forgot_shows_before_and_after_it_is_given_back() {
 /// log has forgotten it, but for what is held back for it, which goes on.
 #[test]
 fn what_a_restored_server_takes_from_a_copy_is_no_dead_letter() {
-    for (edited, told) in [(false, false), (false, true), (true, false), (true, true)] {
+    // A life in between gave the others their seqs anew: the refused group has none, and is not sent for its verdict.
+    let ways =
+        [(false, false, false), (false, true, false), (true, false, false), (true, true, false), (true, false, true)];
+    for (edited, told, renewed) in ways {
         let (dir, mut server, devices) = world(&["one", "other"]);
         let [one, other] = devices.as_slice() else { panic!() };
         let mut backup = server.clone();
@@ -173,17 +176,49 @@ fn what_a_restored_server_takes_from_a_copy_is_no_dead_letter() {
             backup.epoch = Epoch::from_random(2);
             begin_again(one, &backup, 11);
         }
+        if renewed {
+            one.renew(80);
+        }
         copy.renew(79);
         copy.sync(&mut backup);
         backup.compare_no_stamps();
         one.pull(&backup);
         assert_eq!(one.letters(), [], "edited {edited}, told {told}");
         one.check(&backup);
-        if !told {
+        if !told && !renewed {
             begin_again(one, &backup, 11); // what it sends next has no place in this history
         }
         settle(&mut backup, &[devices.into_iter().next().unwrap(), copy]);
         let expected = if edited { "mine, edited" } else { "mine" };
         assert_eq!(backup.value("tags", "t", "name"), text(expected), "edited {edited}, told {told}");
     }
+}
+
+/// I-16: what was refused, forgotten but for its letter, and sent again: a server that was put back has taken the first from a copy, and
+/// refuses the second. It had its effect, and leaves no letter.
+#[test]
+fn what_was_meant_again_and_a_copy_sent_first_leaves_no_letter() {
+    let (dir, mut server, devices) = world(&["one", "other"]);
+    let [one, other] = devices.as_slice() else { panic!() };
+    let mut backup = server.clone();
+    tag(other, "t", "theirs");
+    other.sync(&mut server);
+    tag(one, "t", "mine");
+    let copy = copied(one, dir.path());
+    let packet = one.pack().unwrap();
+    one.write(|tx| tx.insert_with_id("notes", "n", [("title", "unrelated")]));
+    one.hear(&server.push(&packet.request).unwrap(), &packet);
+    one.system(|sys| crate::sync::forget_stable(sys, u64::MAX));
+    one.retry(one.letters()[0].id).unwrap();
+    one.pack().unwrap(); // sealed, and lost on the way
+
+    backup.epoch = Epoch::from_random(2);
+    begin_again(one, &backup, 11);
+    copy.renew(79);
+    copy.sync(&mut backup);
+    one.pull(&backup);
+    one.push(&mut backup);
+    one.check(&backup);
+    assert_eq!(one.letters(), []);
+    assert_eq!(one.text("tags", "t", "name").as_deref(), Some("mine"));
 }
