@@ -47,7 +47,13 @@ impl Entry {
     }
 
     fn bounded(self) -> Result<Self, Refusal> {
-        let Self::Group(group) = &self else { return Ok(self) };
+        let group = match &self {
+            Self::Group(group) => group,
+            Self::Void(Void { void, replaces, .. }) if *replaces == Some(*void) => {
+                return Err(Refusal::of(Code::Malformed));
+            }
+            Self::Void(_) => return Ok(self),
+        };
         let gids = group.after.len().max(group.covers.len());
         if group.ops.len() > GROUP_OPS_MAX || gids > GIDS_MAX {
             return Err(Refusal::of(Code::TooLarge));
@@ -109,7 +115,7 @@ impl<'de> Deserialize<'de> for Entry {
             return Err(D::Error::custom("seq starts at 1"));
         }
         match (void, gid, hlc, schema, ops) {
-            (Some(void), None, None, None, None) => Ok(Self::Void(Void { seq, void })),
+            (Some(void), None, None, None, None) => Ok(Self::Void(Void { seq, void, replaces })),
             (None, Some(gid), Some(hlc), Some(schema), Some(ops)) => {
                 Ok(Self::Group(Group { gid, seq, hlc, schema, app, after, covers, replaces, ops }))
             }

@@ -104,6 +104,9 @@ pub struct Void {
     pub seq: u64,
     /// The gid of the group given up.
     pub void: Gid,
+    /// The group it would have taken the place of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Gid>,
 }
 
 /// Amounts have the wire form of integer values: beyond 2^53 they are strings.

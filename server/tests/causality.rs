@@ -190,3 +190,35 @@ fn what_a_copy_sent_first_is_seen_by_what_follows_it() {
     let said = stranger.push(&[edit(6, 1, "a stranger's")]).unwrap().verdicts;
     assert_eq!(said[0].explain[0].policy, "delete_wins", "for who never saw it, this is another life of the row");
 }
+
+/// The same, where the copy was first with what took the place of the group: what was refused, or given up, was meant again.
+#[test]
+fn what_a_copy_meant_again_is_seen_by_what_follows_it() {
+    for also_meant_again in [false, true] {
+        let world = World::new();
+        let (phone, mut copy) = (world.device(1), world.device(1));
+        copy.incarnation = Incarnation::from_random(77);
+        let again = |id, seq| {
+            let mut group = group(id, seq, json!([create("n", "made")]));
+            group["replaces"] = json!(gid(1));
+            group
+        };
+        copy.push(&[json!({"seq": 1, "void": gid(1)}), again(2, 2)]).unwrap();
+        let mut first = vec![group(1, 1, json!([create("n", "made")]))];
+        if also_meant_again {
+            first = vec![json!({"seq": 1, "void": gid(1)}), again(3, 2)];
+        }
+        let seq = first.len() as u64 + 1;
+        let edit = |id, seq, title| group(id, seq, json!([update("n", 0, json!({"title": title}))]));
+        first.push(edit(4, seq, "in the same push"));
+        let said = phone.push(&first).unwrap().verdicts;
+        assert_eq!(said.last().unwrap().verdict, Outcome::Applied, "{said:?}");
+        assert_eq!(title(&world), json!("in the same push"));
+        let said = phone.push(&[edit(5, seq + 1, "in a later one")]).unwrap().verdicts;
+        assert_eq!((said[0].verdict, said[0].explain.len()), (Outcome::Applied, 0));
+        assert_eq!(title(&world), json!("in a later one"));
+        // The copy's next edit has seen the row, and not that title.
+        let said = copy.push(&[edit(6, 3, "the copy's")]).unwrap().verdicts;
+        assert_eq!(said[0].verdict, Outcome::Merged);
+    }
+}

@@ -208,6 +208,44 @@ fn what_two_copies_of_a_device_mean_again_counts_once() {
     }
 }
 
+/// The same, where the device meant it again twice: what it sent first was refused, or given up before the server could read it.
+#[test]
+fn what_is_meant_again_and_again_beside_a_copy_counts_once() {
+    let again = |id, seq, old| with(group(id, seq, json!([increment("n", 1, 1)])), "replaces", json!(gid(old)));
+    for is_read in [true, false] {
+        // When the copy means it again: before the device does, between, or last.
+        for copy_at in 0..3 {
+            let world = World::new();
+            let phone = world.device(1);
+            let twin = Device { incarnation: Incarnation::from_random(5), ..world.device(1) };
+            one(&phone, group(1, 1, json!([create("n", "")])));
+            one(&phone, void(2, 2));
+            let copy = || one(&twin, again(10, 1, 2));
+            let mut said = (copy_at == 0).then(copy);
+            if is_read {
+                let refused = group(3, 3, json!([increment("n", 1, 1), update("no", 0, json!({"title": ""}))]));
+                assert_eq!(one(&phone, with(refused, "replaces", json!(gid(2)))).verdict, Outcome::Rejected);
+            } else {
+                assert_eq!(one(&phone, with(void(3, 3), "replaces", json!(gid(2)))).verdict, Outcome::Voided);
+            }
+            said = said.or_else(|| (copy_at == 1).then(copy));
+            let mine = one(&phone, again(4, 4, 3));
+            let copys = said.unwrap_or_else(copy);
+            let what = format!("is_read {is_read}, copy_at {copy_at}: {mine:?}, {copys:?}");
+            let (applied, refused) = if copy_at == 2 { (mine, copys) } else { (copys, mine) };
+            assert_eq!(applied.verdict, Outcome::Applied, "{what}");
+            if is_read && copy_at == 0 {
+                // The phone was told that another one counts, and means it all the same.
+                assert_eq!(views(&world), json!(2), "{what}");
+                continue;
+            }
+            let by = vec![applied.gid];
+            assert_eq!((refused.code, refused.by), (Some(Code::ReplacedApplied), by), "{what}");
+            assert_eq!(views(&world), json!(1), "{what}");
+        }
+    }
+}
+
 /// The seq that a replacement fills is decided with it, and not before.
 #[test]
 fn a_replacement_that_waits_leaves_its_seq_undecided() {

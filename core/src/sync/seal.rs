@@ -178,7 +178,7 @@ impl Sealer {
         }
         let seq = group.seq.ok_or(Error::Corrupt)?;
         let void = group.state.is_void();
-        let body = if void { format!(r#"{{"seq":{seq},"void":"{}"}}"#, group.gid) } else { compose(&group, bodies) };
+        let body = if void { compose_void(&group) } else { compose(&group, bodies) };
         let sent = Sent { gid: group.gid, seq, incarnation: self.incarnation, grp: group.grp, void };
         Ok(SealedGroup { sent, body })
     }
@@ -280,6 +280,12 @@ fn compose(group: &Candidate, bodies: &str) -> String {
     out.push_str(bodies);
     out.push_str("]}");
     out
+}
+
+/// What gives a group up, and says what that would have taken the place of.
+fn compose_void(group: &Candidate) -> String {
+    let replaces = group.replaces.map_or_else(String::new, |gid| format!(r#","replaces":"{gid}""#));
+    format!(r#"{{"seq":{},"void":"{}"{replaces}}}"#, group.seq.unwrap_or(0), group.gid)
 }
 
 /// A list of gids as JSON text.

@@ -75,24 +75,24 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Decides a void: whoever takes the place of the group later takes the place of what it replaces too.
+    pub(super) fn void(&mut self, entry: &Incoming, replaces: Option<Gid>) -> Result<Said, StorageError> {
+        let taken = match replaces {
+            Some(old) => self.give_up(old, entry)?,
+            None => None,
+        };
+        Ok(Said::new(Outcome::Voided, self.head.n).by(taken.map_or_else(Vec::new, |taken| taken.detail.by)))
+    }
+
     /// Gives a sent group up for the one that takes its place. If it was applied already, or another one that took its
     /// place, says so (rule 14): a copy of the device may have meant it again too.
     fn give_up(&mut self, old: Gid, entry: &Incoming) -> Result<Option<Said>, StorageError> {
-        let (known, new) = (self.look(old)?, entry.gid);
+        let (old, new) = (self.last_in_place(old, entry.gid)?, entry.gid);
+        let known = self.look(old)?;
         let said = match &known {
             Some(known) if known.outcome.is_accepted() => return Ok(Some(self.taken(old))),
-            Some(known) if known.outcome.is_terminal() => {
-                let said = Said::read(known)?;
-                let successor = said.detail.by.first().filter(|by| **by != new).copied();
-                if let Some(successor) = successor
-                    && said.detail.code != Some(Code::ReplacedApplied)
-                    && self.is_applied(successor)?
-                {
-                    return Ok(Some(self.taken(successor)));
-                }
-                // Refused for good; it only learns its successor.
-                said.by(vec![new])
-            }
+            // Refused for good; it only learns its successor.
+            Some(known) if known.outcome.is_terminal() => Said::read(known)?.by(vec![new]),
             _ => Said::new(Outcome::Replaced, self.head.n).by(vec![new]),
         };
         let (hashes, from) = known.map_or_else(Default::default, |known| (known.hashes, known.from));
@@ -102,6 +102,21 @@ impl<'a> Session<'a> {
         }
         self.record(old, said.store(hashes, from)?)?;
         Ok(None)
+    }
+
+    /// The last of those that took a group's place, and each other's: the one that another takes the place of now.
+    fn last_in_place(&self, gid: Gid, new: Gid) -> Result<Gid, StorageError> {
+        let mut last = gid;
+        for _ in 0..REPLACED_DEPTH_MAX {
+            let Some(known) = self.look(last)?.filter(|known| known.outcome.is_terminal()) else { break };
+            let Detail { code, by, .. } = Said::read(&known)?.detail;
+            // What was refused because another one counts is meant once more by whoever sends it again.
+            match by.first().filter(|next| **next != new && code != Some(Code::ReplacedApplied)) {
+                Some(next) if !known.outcome.is_accepted() => last = *next,
+                _ => break,
+            }
+        }
+        Ok(last)
     }
 
     fn taken(&self, gid: Gid) -> Said {
@@ -123,20 +138,24 @@ impl<'a> Session<'a> {
         self.record(covered, Said { detail, ..said.clone() }.store(hashes, from)?)
     }
 
-    /// Whether a group is part of the history, itself or by the one that took its place.
     fn is_applied(&self, gid: Gid) -> Result<bool, StorageError> {
+        Ok(self.applied(gid)?.is_some())
+    }
+
+    /// What made a group part of the history: itself, or the one that took its place.
+    pub(super) fn applied(&self, gid: Gid) -> Result<Option<StoredVerdict>, StorageError> {
         let mut gid = gid;
         for _ in 0..REPLACED_DEPTH_MAX {
-            let Some(known) = self.look(gid)? else { return Ok(false) };
+            let Some(known) = self.look(gid)? else { break };
             if known.outcome.is_accepted() {
-                return Ok(true);
+                return Ok(Some(known));
             }
             match (known.outcome.is_terminal(), Said::read(&known)?.detail.by.first()) {
                 (true, Some(next)) => gid = *next,
-                _ => return Ok(false),
+                _ => break,
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// The clock the group gets: what it says, but not beyond the server's present, and never below what it had seen

@@ -28,7 +28,10 @@ pub(super) enum Body {
     /// Apply these ops.
     Group(Box<IncomingGroup>),
     /// Give the group up.
-    Void,
+    Void {
+        /// What that would have taken the place of.
+        replaces: Option<Gid>,
+    },
     /// Nothing that could be applied: it only gets its verdict.
     Unread(Said),
 }
@@ -66,7 +69,9 @@ impl Incoming {
     pub(super) fn read(raw: &RawValue, schema: &Schema, limits: &Limits) -> Result<Self, Problem> {
         match Entry::read(raw.get()) {
             Ok(Entry::Group(group)) => Ok(Self::group(group, raw.get().len(), schema, limits)),
-            Ok(Entry::Void(Void { seq, void })) => Ok(Self { gid: void, seq, hash: None, body: Body::Void }),
+            Ok(Entry::Void(Void { seq, void, replaces })) => {
+                Ok(Self { gid: void, seq, hash: None, body: Body::Void { replaces } })
+            }
             Err(refusal) => {
                 let title = "An entry needs at least a seq and a gid.";
                 let address = Address::read(raw.get()).ok_or_else(|| Problem::new(Code::Malformed, title))?;

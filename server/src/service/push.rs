@@ -156,7 +156,6 @@ impl<'a> Session<'a> {
         if let Some(stored) = known.as_ref().filter(|stored| stored.outcome.is_terminal() && !plant::on(Bug::NoDedupe))
         {
             let said = Said::read(stored)?;
-            let is_ours = stored.from.is_none_or(|(slot, _)| slot == self.slot.no);
             // A seq that another commit decided stands for what came with it then: a life of the device that has ended used it.
             let is_recorded = if is_next {
                 self.seqs.record(said.decided_at());
@@ -165,9 +164,8 @@ impl<'a> Session<'a> {
                 let is_its_seq = stored.from.is_none_or(|(slot, seq)| slot != self.slot.no || seq == entry.seq);
                 is_its_seq && self.seqs.settle(self.tx, entry.seq, said.commit)?
             };
-            if is_recorded && stored.outcome.is_accepted() && !is_ours && !plant::on(Bug::RepeatsForgotten) {
-                self.tx.put_repeated(self.tenant, stored.commit, self.slot.no, entry.seq)?;
-                self.origins.insert(stored.commit, (self.slot.no, entry.seq));
+            if is_recorded {
+                self.repeats(entry)?;
             }
             return Ok(said);
         }
@@ -176,16 +174,19 @@ impl<'a> Session<'a> {
             _ if known.is_none() && !is_next && entry.seq <= self.slot.pruned_seq => {
                 Said::because(Outcome::OpExpired, self.head.n, Code::OpExpired)
             }
-            Body::Void => Said::new(Outcome::Voided, self.head.n),
+            Body::Void { replaces } => self.void(entry, *replaces)?,
             Body::Unread(said) => Said { commit: self.head.n, ..said.clone() },
             Body::Group(group) => self.decide(entry, group)?,
         };
         let decided = said.decided_at();
-        if is_next {
+        let is_recorded = if is_next {
             self.seqs.record(decided);
+            true
         } else if let Some(commit) = decided {
-            self.settle((self.slot.no, entry.seq), commit)?;
-        }
+            self.seqs.settle(self.tx, entry.seq, commit)?
+        } else {
+            false
+        };
         if let (Some(commit), Some(from)) = (decided, known.as_ref().and_then(|known| known.from)) {
             self.settle(from, commit)?;
         }
@@ -194,12 +195,28 @@ impl<'a> Session<'a> {
             let before = known.map(|known| known.hashes).unwrap_or_default();
             let came = match &entry.body {
                 Body::Group(group) => Some(group.ops_hash()),
-                Body::Void | Body::Unread(_) => None,
+                Body::Void { .. } | Body::Unread(_) => None,
             };
             let hashes = Hashes { payload: entry.hash.or(before.payload), ops: came.or(before.ops) };
             self.record(entry.gid, said.store(hashes, Some((self.slot.no, entry.seq)))?)?;
+            if is_recorded {
+                self.repeats(entry)?;
+            }
         }
         Ok(said)
+    }
+
+    /// Where somebody else's group, a copy's, made an entry part of the history already: what this incarnation sends after
+    /// it has seen that commit.
+    fn repeats(&mut self, entry: &Incoming) -> Result<(), StorageError> {
+        if let Some(StoredVerdict { commit, from: Some((slot, _)), .. }) = self.applied(entry.gid)?
+            && slot != self.slot.no
+            && !plant::on(Bug::RepeatsForgotten)
+        {
+            self.tx.put_repeated(self.tenant, commit, self.slot.no, entry.seq)?;
+            self.origins.insert(commit, (self.slot.no, entry.seq));
+        }
+        Ok(())
     }
 
     /// What is known of a group, also from earlier in this push.

@@ -268,7 +268,8 @@ fn a_void_of_a_copy_hides_nothing() {
         set(&one, "tasks", "n", "tag", "never wanted");
         let mut packet = one.pack().unwrap();
         let Sent { seq, gid, .. } = packet.sent[0];
-        packet.request.groups = vec![serde_json::value::to_raw_value(&Void { seq, void: gid }).unwrap()];
+        packet.request.groups =
+            vec![serde_json::value::to_raw_value(&Void { seq, void: gid, replaces: None }).unwrap()];
         server.push(&packet.request).unwrap();
 
         set(&two, "tasks", "n", "title", "mine");

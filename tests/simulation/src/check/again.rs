@@ -25,10 +25,7 @@ pub(super) fn is_excused_of(world: &World, gid: Gid) -> bool {
 pub(super) fn once(world: &mut World, accepted: &BTreeMap<WriteId, usize>) {
     for write in accepted.keys() {
         let first = {
-            // What stands for the same by way of something between that was set aside too counts twice (docs/reliability.md, Open).
-            let siblings =
-                world.model.siblings(*write).filter(|other| world.model.origin(*other) == world.model.origin(*write));
-            let mut others = world.model.origins(*write).chain(siblings);
+            let mut others = world.model.origins(*write).chain(world.model.siblings(*write));
             others.find(|other| accepted.contains_key(other))
         };
         if let Some(origin) = first {

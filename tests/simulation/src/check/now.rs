@@ -213,7 +213,15 @@ fn may_be_gone(world: &World, at: usize, row: (&str, &str), position: u64) -> bo
         let arrived = |gid| world.server.decided_at(gid).is_some_and(|commit| own || commit <= position);
         world.model.keys(write).any(arrived)
     });
+    // A copy was first with what its create means, and the page that shows that is still to come (docs/reliability.md, limits).
+    let creates = |write: &usize| {
+        let is_create = |op: &ModelOp| matches!(op.meaning, Meaning::Create(_));
+        world.model.has_held(at, *write) && groups[*write].ops.iter().filter(is_of_row).any(is_create)
+    };
+    let is_to_come = |gid| world.server.decided_at(gid).is_some_and(|commit| commit > position);
+    let by_a_copy = |write| world.model.siblings(write).any(|other| world.model.keys(other).any(is_to_come));
+    let made_by_a_copy = (0..groups.len()).filter(creates).any(by_a_copy);
     let writes =
         |gid: &Gid| world.model.find(*gid).is_some_and(|write| groups[write].ops.iter().any(|op| is_of_row(&op)));
-    deleted || dead(world, at).iter().any(writes) || world.may_be_forgotten(row)
+    deleted || made_by_a_copy || dead(world, at).iter().any(writes) || world.may_be_forgotten(row)
 }

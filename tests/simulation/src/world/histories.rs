@@ -110,10 +110,10 @@ impl World {
         before
     }
 
-    /// It did not move.
+    /// It did not move, as far as can be seen: a device that died in it may have.
     pub(super) fn heard_from(&mut self, at: usize, before: (usize, u64)) {
         let device = &mut self.devices[at];
-        if device.position == before.1 {
+        if device.store.is_some() && device.position == before.1 {
             device.stands.history = device.stands.history.max(before.0);
         }
     }
