@@ -70,7 +70,8 @@ pub type Sent = BTreeMap<Gid, BTreeMap<(usize, usize), u64>>;
 
 /// Plays a history. `sent` has the clocks each group was sent with.
 pub fn play(model: &Model, rules: &BTreeMap<&'static str, TableRule>, history: &History, sent: &Sent) -> Expected {
-    let sight = Sight { model, words: history.words.as_deref(), repeats: &history.repeats };
+    let repeats = repeats(model, history);
+    let sight = Sight { model, words: history.words.as_deref(), repeats: &repeats };
     let mut play = Play { model, sight, rules, rows: BTreeMap::new(), clock: 0, done: Expected::default() };
     play.check_refusals(history, 0);
     for commit in &history.commits {
@@ -92,6 +93,22 @@ pub fn play(model: &Model, rules: &BTreeMap<&'static str, TableRule>, history: &
         }
     }
     play.done
+}
+
+/// Which incarnations sent, with which seq, what was in the log already: the group itself, or what stands for the same (rule 14),
+/// for which it was refused.
+fn repeats(model: &Model, history: &History) -> BTreeMap<u64, Vec<(i64, i64)>> {
+    let mut repeats = history.repeats.clone();
+    for refused in &history.refused {
+        let Some(write) = model.find(refused.gid).filter(|write| model.origin(*write).is_some()) else { continue };
+        for other in model.origins(write).chain(model.siblings(write)) {
+            let is_it = |commit: &&Commit| commit.n <= refused.after && model.find(commit.gid) == Some(other);
+            if let Some(commit) = history.commits.iter().find(is_it) {
+                repeats.entry(commit.n).or_default().push(refused.from);
+            }
+        }
+    }
+    repeats
 }
 
 struct Play<'a> {
