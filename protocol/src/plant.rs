@@ -54,6 +54,7 @@ bugs! {
     LetterNotCounted: "a status tells of no dead letters",
     DoneTooSoon: "a run in the background whose time is up says that everything is done",
     BackoffUnbounded: "after failures a device waits longer and longer",
+    RetryAfterIgnored: "a server that asks for patience is tried again like one that failed",
     SyncWaitsItsTurn: "a sync that is asked for waits like one that is not",
     HeldBackForgotten: "of what builds on something refused only the first write is held back, others are given up",
     HeldBackTooMuch: "a refusal holds back everything that was written since",

@@ -47,6 +47,9 @@ impl Sync {
                 self.pull.ask_less();
                 self.wait_push(Why::Backoff, now);
             }
+            Meaning::Later { retry_after_ms: Some(_) } if plant::on(Bug::RetryAfterIgnored) => {
+                self.wait_push(Why::Backoff, now);
+            }
             Meaning::Later { retry_after_ms: Some(ms) } => self.hold_push(ms, now, out),
             Meaning::Later { retry_after_ms: None } => self.wait_push(Why::Backoff, now),
             Meaning::Forbidden => {

@@ -43,8 +43,8 @@ pub fn run(seeds: u64, steps: usize, only: Option<&str>, commit: &str) -> ExitCo
             eprintln!("{}: {} of {} seeds", row.name, row.finds(), row.seeds);
         }
     }
-    println!("| Bug | What it does | Found in | Share of seeds | Seeds for 95 % | Median | Seen as |");
-    println!("|---|---|---:|---:|---:|---:|---|");
+    println!("| Bug | What it does | Found in | First seed | Share of seeds | Seeds for 95 % | Median | Seen as |");
+    println!("|---|---|---:|---:|---:|---:|---:|---|");
     for row in (control.seeds > 0).then_some(&control).into_iter().chain(&rows) {
         println!("{row}");
     }

@@ -98,8 +98,12 @@ fn search(args: &Args, again: &Again) -> ExitCode {
     for (what, times) in &counted {
         println!("{times:>10}  {what}");
     }
-    let rate = done as f64 / begun.elapsed().as_secs_f64().max(0.001);
-    println!("{done} seeds from {from} x {steps} steps at {}: {failed} with violations, {rate:.1} seeds/s", commit());
+    let seconds = begun.elapsed().as_secs_f64().max(0.001);
+    let (rate, minutes, faults) = (done as f64 / seconds, seconds / 60.0, counters::faults(&counted));
+    println!(
+        "{done} seeds from {from} x {steps} steps at {}: {failed} with violations, {faults} faults, {minutes:.1} min, {rate:.1} seeds/s",
+        commit()
+    );
     let never = counters::never(&counted, done, steps);
     if failed == 0 && !never.is_empty() {
         println!("never happened, so this run proves nothing about it: {}", never.join("; "));
@@ -109,7 +113,7 @@ fn search(args: &Args, again: &Again) -> ExitCode {
 
 fn replay(args: &Args, again: &Again) -> ExitCode {
     let Again { seed, steps, .. } = *again;
-    let outcome = run::seed(seed, steps);
+    let outcome = run::exactly(seed, steps);
     say(&outcome);
     println!("trace {:016x}", outcome.trace);
     if outcome.violations.is_empty() {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use turnstone::transport::{Exchange, Request, Response, Transport, TransportError};
 
 /// How long a device waits for an answer, in virtual milliseconds.
@@ -30,6 +31,15 @@ impl Reply {
     pub fn send(self, answer: Answer) -> bool {
         self.way.send(answer).is_ok()
     }
+}
+
+const PATHS: [&str; 3] = ["/sync/v1/hello", "/sync/v1/push", "/sync/v1/pull"];
+
+/// What the server asks to be left alone for, and which paths, in answer to a request: of all, when it does not even greet.
+fn asked_for(path: &str, response: &Response) -> Option<(Duration, Vec<&'static str>)> {
+    let (_, wait) = response.headers.iter().find(|(name, _)| name == "retry-after")?;
+    let paths = PATHS.into_iter().filter(|asked| path == PATHS[0] || path == *asked).collect();
+    Some((Duration::from_secs(wait.parse().ok()?), paths))
 }
 
 /// Something under way.
@@ -94,6 +104,10 @@ pub struct Network {
     pub holes: BTreeMap<usize, Hole>,
     /// How many handles were opened.
     handles: u64,
+    /// Until when handles were asked to leave paths alone (`Retry-After`).
+    patience: BTreeMap<(u64, String), Instant>,
+    /// Which devices did not.
+    pub hasty: Vec<(usize, String)>,
 }
 
 /// Which way packets vanish.
@@ -103,6 +117,22 @@ pub struct Hole {
     pub up: bool,
     /// Answers.
     pub down: bool,
+}
+
+impl Network {
+    /// A handle makes a request: not before it may.
+    fn comes_back(&mut self, device: usize, handle: u64, path: &str) {
+        // Clocks that are read in whole milliseconds.
+        let is_early = |until: &Instant| now() + Duration::from_millis(1) < *until;
+        if self.patience.remove(&(handle, path.to_owned())).as_ref().is_some_and(is_early) {
+            self.hasty.push((device, path.to_owned()));
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the paused clock of a simulated device")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// The network, shared with the transports.
@@ -173,11 +203,19 @@ impl Transport for Link {
             if net.get().cut.get(device).copied().unwrap_or(false) {
                 return Err(TransportError::Offline);
             }
+            let path = request.path.split('?').next().unwrap_or_default().to_owned();
+            net.get().comes_back(device, handle, &path);
             let (way, answer) = oneshot::channel();
             let line = net.get().lines.get(&device).copied().unwrap_or(0);
             net.put(Packet::Up { device, line, request, reply: Some(Reply { handle, way }), whole: true });
             match tokio::time::timeout(Duration::from_millis(PATIENCE_MS), answer).await {
-                Ok(Ok(result)) => result,
+                Ok(Ok(result)) => {
+                    if let Some((wait, paths)) = result.as_ref().ok().and_then(|response| asked_for(&path, response)) {
+                        let until = now() + wait;
+                        net.get().patience.extend(paths.into_iter().map(|path| ((handle, path.to_owned()), until)));
+                    }
+                    result
+                }
                 Ok(Err(_)) => Err(TransportError::Broken),
                 Err(_) => Err(TransportError::Timeout),
             }

@@ -16,7 +16,8 @@ use crate::{check, world::World};
 pub struct Outcome {
     /// What did not hold; empty if all is well.
     pub violations: Vec<Violation>,
-    /// A hash of everything that happened.
+    /// A hash of everything that happened: every packet's path and length, every step of every disk; and, where that was
+    /// asked for, what was on them at the end.
     pub trace: u64,
     /// How often each kind of thing happened.
     pub counters: BTreeMap<&'static str, u64>,
@@ -38,6 +39,14 @@ pub fn seed(seed: u64, steps: usize) -> Outcome {
     let swarm = Swarm::draw(seed);
     let actions = action::draw(seed, steps, &swarm);
     actions_of(seed, &swarm, &actions)
+}
+
+/// Runs a seed, to compare it with another run: its trace has all bytes on all disks in it.
+pub fn exactly(seed: u64, steps: usize) -> Outcome {
+    let swarm = Swarm::draw(seed);
+    let mut world = World::new(seed, &swarm);
+    world.is_exact = true;
+    live(world, &action::draw(seed, steps, &swarm))
 }
 
 /// Runs a list of actions in the world of a seed.
@@ -72,9 +81,9 @@ fn live(mut world: World, actions: &[Action]) -> Outcome {
     if lived.is_err() {
         world.wrong("I-63", "something panicked");
     }
-    for device in &world.devices {
-        let word = device.disk.trace_hash();
-        world.trace = world.trace.rotate_left(7) ^ word;
+    for disk in world.devices.iter().map(|device| &device.disk).chain([&world.server.disk]) {
+        let held = if world.is_exact { disk.snapshot().hash() } else { 0 };
+        world.trace = world.trace.rotate_left(7) ^ disk.trace_hash() ^ held.rotate_left(32);
     }
     // What closing would still write is nobody's any more.
     for device in &mut world.devices {

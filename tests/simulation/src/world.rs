@@ -86,6 +86,8 @@ pub struct World {
     pub trace: u64,
     /// Tells what happens on standard error.
     pub tells: bool,
+    /// Its trace is to hold every byte of every disk at the end.
+    pub is_exact: bool,
     /// Looks at everything after every step, so that what breaks is seen where it breaks.
     pub looks_hard: bool,
     /// Faults are over, and everything comes to an end.
@@ -187,6 +189,7 @@ impl World {
             counters: BTreeMap::new(),
             trace: seed,
             tells: false,
+            is_exact: false,
             looks_hard: false,
             ends: false,
             refusals: swarm.refusals,

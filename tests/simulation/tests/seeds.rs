@@ -48,7 +48,7 @@ fn a_server_that_is_put_back_gets_back_what_it_forgot() {
 #[test]
 fn a_seed_is_a_run() {
     for seed in [2, 5, 9, 17] {
-        let (first, again) = (run::seed(seed, 250), run::seed(seed, 250));
+        let (first, again) = (run::exactly(seed, 250), run::exactly(seed, 250));
         assert_eq!(first.trace, again.trace, "seed {seed}");
         assert_eq!(first.counters, again.counters, "seed {seed}");
     }
@@ -58,39 +58,44 @@ fn a_seed_is_a_run() {
 #[test]
 #[expect(clippy::disallowed_methods, reason = "two threads at once are what is tested")]
 fn a_seed_does_not_depend_on_its_thread() {
-    let here = run::seed(5, 200).trace;
+    let here = run::exactly(5, 200).trace;
     let there = std::thread::spawn(|| {
-        let other = std::thread::spawn(|| run::seed(9, 200).trace);
-        let trace = run::seed(5, 200).trace;
+        let other = std::thread::spawn(|| run::exactly(9, 200).trace);
+        let trace = run::exactly(5, 200).trace;
         other.join().unwrap();
         trace
     });
     assert_eq!(here, there.join().unwrap());
 }
 
-/// And the same in other processes, one of them on a single core: nothing of the order of threads, of addresses or of a
-/// hasher's seed is in it. One of the worlds makes its databases itself, the other copies them.
+/// What another process finds of seeds.
+fn told_by(command: impl Fn() -> Command) {
+    for seed in ["5", "8"] {
+        let here = format!("trace {:016x}", run::exactly(seed.parse().unwrap(), 300).trace);
+        let told = command().args(["replay", "--no-shrink", "--seed", seed]).output().unwrap();
+        let told = String::from_utf8(told.stdout).unwrap();
+        assert_eq!(told.lines().find(|line| line.starts_with("trace ")), Some(here.as_str()), "seed {seed}");
+    }
+}
+
+const SIM: &str = env!("CARGO_BIN_EXE_turnstone-sim");
+
+/// And the same in other processes: nothing of the order of threads, of addresses or of a hasher's seed is in it. One of the
+/// worlds makes its databases itself, the other copies them.
 #[test]
 fn a_seed_does_not_depend_on_its_process() {
-    const SIM: &str = env!("CARGO_BIN_EXE_turnstone-sim");
-    let trace_of = |mut command: Command, seed: &str| {
-        let told = command.args(["replay", "--no-shrink", "--seed", seed]).output().unwrap();
-        let told = String::from_utf8(told.stdout).unwrap();
-        told.lines().find(|line| line.starts_with("trace ")).expect("a trace").to_owned()
-    };
-    let one_core = || {
+    told_by(|| Command::new(SIM));
+}
+
+/// And on a single core.
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "needs taskset")]
+fn a_seed_does_not_depend_on_the_cores() {
+    told_by(|| {
         let mut command = Command::new("taskset");
         command.args(["-c", "0", SIM]);
         command
-    };
-    let has_taskset = Command::new("taskset").args(["-c", "0", "true"]).status().is_ok_and(|status| status.success());
-    for seed in ["5", "8"] {
-        let here = format!("trace {:016x}", run::seed(seed.parse().unwrap(), 300).trace);
-        assert_eq!(here, trace_of(Command::new(SIM), seed), "seed {seed}");
-        if has_taskset {
-            assert_eq!(here, trace_of(one_core(), seed), "seed {seed} on one core");
-        }
-    }
+    });
 }
 
 /// Without faults nothing is lost, doubled or late, and nothing is refused.

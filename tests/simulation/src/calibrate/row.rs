@@ -55,7 +55,9 @@ impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = if self.name.is_empty() { "none".to_owned() } else { format!("`{}`", self.name) };
         write!(f, "| {name} | {} | {} of {} | ", self.what, self.finds(), self.seeds)?;
-        let Some(median) = self.median() else { return write!(f, "0 % | - | - | - |") };
+        let Some(median) = self.median() else { return write!(f, "- | 0 % | - | - | - |") };
+        // Seeds are taken in order, from 1.
+        write!(f, "{} | ", self.found_at.first().copied().unwrap_or_default())?;
         let share = self.finds() as f64 / self.seeds as f64;
         let surely = if share < 1.0 { (0.05_f64.ln() / (1.0 - share).ln()).ceil() } else { 1.0 };
         let seen: Vec<&str> = self.seen.keys().map(String::as_str).collect();
@@ -86,10 +88,10 @@ mod tests {
     #[test]
     fn a_row_reads_as_the_table_in_the_docs() {
         let text = row(&[1, 4], 8).to_string();
-        assert_eq!(text, "| `NoDedupe` | decides again | 2 of 8 | 25.0 % | 11 | 3 | I-09 |");
+        assert_eq!(text, "| `NoDedupe` | decides again | 2 of 8 | 1 | 25.0 % | 11 | 3 | I-09 |");
         assert_eq!(
             Row::new("", "nothing is planted").to_string(),
-            "| none | nothing is planted | 0 of 0 | 0 % | - | - | - |"
+            "| none | nothing is planted | 0 of 0 | - | 0 % | - | - | - |"
         );
     }
 }

@@ -22,6 +22,7 @@ const END_EVERY: u64 = 4;
 
 /// Looks at a device that just did something.
 pub fn continuous(world: &mut World, at: usize) {
+    patience(world);
     // While its disk is as it was when it was last looked at, so is what it shows.
     let on_disk = Some((world.devices[at].lives, world.devices[at].disk.steps()));
     let device = &mut world.devices[at];
@@ -72,6 +73,14 @@ pub fn continuous(world: &mut World, at: usize) {
             base(world, at, position);
             shows::of_its_position(world, at, position);
         }
+    }
+}
+
+/// Nobody comes back before the server said (`Retry-After`, H6).
+fn patience(world: &mut World) {
+    let hasty = std::mem::take(&mut world.net.get().hasty);
+    for (at, path) in hasty {
+        world.wrong("I-17", format!("device {at} asks for {path} before the time the server named"));
     }
 }
 

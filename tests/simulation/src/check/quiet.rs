@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use turnstone::testing::inspect;
-use turnstone_engine::sync::SINGLE_TRIES_MAX;
 
 use super::end::judge;
 use crate::device::Device;
@@ -14,6 +13,9 @@ use crate::world::World;
 /// device whose request was lost just before faults ended, with some room for its batches. It begins when the server
 /// no longer asks for patience.
 const DRAIN_MS: u64 = 60_000 + PATIENCE_MS + 5_000;
+
+/// How often a group on which the server chokes is tried alone before it is set aside ("Failures", docs/engine.md).
+const TRIES_ALONE: u64 = 5;
 
 /// How long a sync that somebody waits for may take on a good network, in virtual milliseconds.
 const SYNC_MS: u64 = 2_000;
@@ -77,7 +79,7 @@ pub fn conclude(world: &mut World) {
 /// Lets packets arrive and time pass until something holds. False: it still does not.
 fn come_to(world: &mut World, is_asked: impl Fn(&Device) -> bool, holds: impl Fn(&World) -> bool) -> bool {
     // A group that the server chokes on for ever is set aside only after some tries, with a wait after each.
-    let tries = if world.poison_stays { u64::from(SINGLE_TRIES_MAX) } else { 1 };
+    let tries = if world.server.front.poisons.is_empty() { 1 } else { TRIES_ALONE };
     let deadline_ms = world.now_ms.max(world.patient_until_ms) + tries * DRAIN_MS;
     let mut next_ask_ms = 0;
     let mut moved = true;
