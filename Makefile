@@ -83,11 +83,12 @@ FUZZ_ALL := wire_request wire_answer cursor body op schema merge database evil_s
 
 fuzz: rust ## search for inputs that break something, MINUTES per target (TARGET=merge for one); finds go to fuzz/artifacts
 	@cd fuzz && RUSTFLAGS="$(FUZZ_FLAGS)" $(CARGO) build --quiet --locked --release --target $(FUZZ_HOST)
-	@cd fuzz && for target in $(or $(TARGET),$(FUZZ_ALL)); do \
+	@cd fuzz && broken='' && for target in $(or $(TARGET),$(FUZZ_ALL)); do \
 	  mkdir -p found/$$target artifacts/$$target && \
 	  target/$(FUZZ_HOST)/release/$$target -max_total_time=$$(( $(MINUTES) * 60 )) -timeout=20 -rss_limit_mb=2048 \
-	    -max_len=4096 -print_final_stats=1 -artifact_prefix=artifacts/$$target/ found/$$target corpus/$$target || exit 1; \
-	done
+	    -max_len=4096 -print_final_stats=1 -artifact_prefix=artifacts/$$target/ found/$$target corpus/$$target \
+	    || broken="$$broken $$target"; \
+	done; [ -z "$$broken" ] || { echo "broken:$$broken (the inputs are in fuzz/artifacts)"; exit 1; }
 
 # The oldest Rust that builds this, from Cargo.toml. No toolchain file: it would make rustup download one.
 RUST_MIN := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)

@@ -8,6 +8,7 @@ use turnstone_crash_tests::scenario::World;
 use turnstone_vfs::{DiskImage, Mount};
 
 use crate::bytes::Bytes;
+use crate::synced;
 
 const PATH: &str = "/client.db";
 const TOML: &str = include_str!("notes.toml");
@@ -16,9 +17,18 @@ thread_local! {
     static WORLD: World = World::new(1);
 }
 
-/// The first byte: 0 is a file of the input's own; otherwise ours is altered, closed in order or with its WAL.
+/// The first byte: 0 is a file of the input's own; otherwise ours is altered, closed in order or with its WAL, or (8) one that
+/// was killed while it synced.
 pub(crate) fn database(data: &[u8]) {
     let Some((how, rest)) = data.split_first() else { return };
+    if how & 8 != 0 {
+        let file = if how & 2 == 0 { PATH } else { "/client.db-wal" };
+        let damage = |image: &mut DiskImage| {
+            let altered = alter(image.get(file).unwrap_or_default().to_vec(), rest);
+            image.insert(file, altered);
+        };
+        return synced::damaged(damage, use_it).unwrap_or_else(|error| judge(&error));
+    }
     let mut image = DiskImage::new();
     if *how == 0 {
         image.insert(PATH, rest.to_vec());

@@ -11,6 +11,7 @@ mod evil;
 mod merge;
 mod op;
 mod schema;
+mod synced;
 mod wire;
 
 /// A target: panics where a promise does not hold.

@@ -1,17 +1,34 @@
-//! Makes a failing run short: removes ever smaller pieces while it still fails the same way.
+//! Makes a failing run short: removes ever smaller pieces, then two actions at once, while it still fails the same way.
 
 /// Removes pieces of `actions` while `fails` holds, spending at most `tries` runs. What it gives back fails.
 pub fn shrink<A: Clone>(actions: &[A], tries: usize, mut fails: impl FnMut(&[A]) -> bool) -> Vec<A> {
-    let mut best = actions.to_vec();
     let mut left = tries;
-    let mut piece = (best.len() / 2).max(1);
+    let mut best = actions.to_vec();
+    let mut piece = best.len() / 2;
+    loop {
+        best = pieces(best, piece.max(1), &mut left, &mut fails);
+        match pair(&best, &mut left, &mut fails) {
+            // Without the two, something else may be needless.
+            Some(shorter) => (best, piece) = (shorter, 1),
+            None => return best,
+        }
+    }
+}
+
+/// Removes what lies together.
+fn pieces<A: Clone>(
+    mut best: Vec<A>,
+    mut piece: usize,
+    left: &mut usize,
+    fails: &mut impl FnMut(&[A]) -> bool,
+) -> Vec<A> {
     loop {
         let mut at = 0;
         let mut removed = false;
-        while at < best.len() && left > 0 {
+        while at < best.len() && *left > 0 {
             let mut shorter = best.clone();
             shorter.drain(at..(at + piece).min(best.len()));
-            left -= 1;
+            *left -= 1;
             if fails(&shorter) {
                 best = shorter;
                 removed = true;
@@ -19,13 +36,29 @@ pub fn shrink<A: Clone>(actions: &[A], tries: usize, mut fails: impl FnMut(&[A])
                 at += piece;
             }
         }
-        if left == 0 || (piece == 1 && !removed) {
+        if *left == 0 || (piece == 1 && !removed) {
             return best;
         }
         if piece > 1 {
             piece /= 2;
         }
     }
+}
+
+/// The first two actions that can go together, though none can alone: what begins something, and what ends it.
+fn pair<A: Clone>(best: &[A], left: &mut usize, fails: &mut impl FnMut(&[A]) -> bool) -> Option<Vec<A>> {
+    for first in 0..best.len() {
+        for second in first + 1..best.len() {
+            *left = left.checked_sub(1)?;
+            let mut shorter = best.to_vec();
+            shorter.remove(second);
+            shorter.remove(first);
+            if fails(&shorter) {
+                return Some(shorter);
+            }
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -50,6 +83,15 @@ mod tests {
         let actions: Vec<u32> = (0..32).collect();
         let fails = |left: &[u32]| left.contains(&7) && left.windows(2).all(|pair| pair[0] + 1 == pair[1]);
         assert_eq!(shrink(&actions, 10_000, fails), [7]);
+    }
+
+    /// A network that is cut and heals: one without the other is another run.
+    #[test]
+    fn what_goes_only_together_goes_though_it_lies_apart() {
+        let actions: Vec<u32> = (0..40).collect();
+        let together = |left: &[u32], a, b| left.contains(&a) == left.contains(&b);
+        let fails = |left: &[u32]| left.contains(&20) && together(left, 3, 37) && together(left, 11, 30);
+        assert_eq!(shrink(&actions, 10_000, fails), [20]);
     }
 
     #[test]

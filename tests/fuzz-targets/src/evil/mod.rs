@@ -5,7 +5,7 @@
 mod answers;
 mod hostile;
 mod said;
-mod start;
+pub(crate) mod start;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -12,17 +12,17 @@ use turnstone_crash_tests::time::Time;
 use turnstone_protocol::Gid;
 use turnstone_vfs::{DiskImage, Mount};
 
-pub(super) const PATH: &str = "/client.db";
-pub(super) const NOW_MS: u64 = 1_750_000_000_000;
+pub(crate) const PATH: &str = "/client.db";
+pub(crate) const NOW_MS: u64 = 1_750_000_000_000;
 
-pub(super) struct Start {
-    pub(super) disks: Vec<DiskImage>,
-    pub(super) groups: BTreeSet<Gid>,
+pub(crate) struct Start {
+    pub(crate) disks: Vec<DiskImage>,
+    pub(crate) groups: BTreeSet<Gid>,
     /// Every table, index and trigger of the device's file.
-    pub(super) schema: Vec<String>,
+    pub(crate) schema: Vec<String>,
 }
 
-pub(super) fn open(device: &Mount, time: &Time, life: u64, transport: Option<MemoryTransport>) -> Result<Store, Error> {
+pub(crate) fn open(device: &Mount, time: &Time, life: u64, transport: Option<MemoryTransport>) -> Result<Store, Error> {
     let schema = Schema::parse(honest::SCHEMA).expect("our own schema");
     let options = Options::new(PATH, schema)
         .vfs(device.name())
@@ -36,7 +36,7 @@ pub(super) fn open(device: &Mount, time: &Time, life: u64, transport: Option<Mem
     Store::open(time.drive(options))
 }
 
-pub(super) fn start() -> &'static Start {
+pub(crate) fn start() -> &'static Start {
     static START: OnceLock<Start> = OnceLock::new();
     START.get_or_init(|| {
         let world = World::new(2);
@@ -65,7 +65,7 @@ pub(super) fn start() -> &'static Start {
 }
 
 /// What the file's tables, indexes and triggers are, in their own words.
-pub(super) fn schema_of(device: &Mount) -> Vec<String> {
+pub(crate) fn schema_of(device: &Mount) -> Vec<String> {
     let file = dump::open(device, PATH).expect("the file opens");
     let mut found = file
         .prepare("SELECT type || ' ' || name || ': ' || ifnull(sql, '') FROM sqlite_schema ORDER BY 1")
