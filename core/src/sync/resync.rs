@@ -212,7 +212,7 @@ fn show_forgotten(sys: &mut SystemTx<'_>, page: &PullAnswer, rows: &mut Rows) ->
 }
 
 /// The commit the feed shows of a group, and whether it came without rows (`as_sent`).
-fn named(sys: &SystemTx<'_>, gid: Gid) -> Result<Option<(u64, bool)>, Error> {
+pub(super) fn named(sys: &SystemTx<'_>, gid: Gid) -> Result<Option<(u64, bool)>, Error> {
     let mut found = sys.conn().prepare_cached("SELECT v, gone FROM _ts_resync WHERE tbl = '' AND row_id = ?1")?;
     let named = found.query_row([gid.to_string()], |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?)));
     Ok(named.optional()?)

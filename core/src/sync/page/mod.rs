@@ -66,8 +66,8 @@ pub(crate) fn apply_page(
         report.outcome = PageOutcome::EpochSuspect;
         return Ok(report);
     }
-    let names_all = staged || !page.names_own || names_decided(sys, page, position.at)?;
-    if !names_all || ((!staged || !page.more) && has_forgotten(sys, page, asked)?) {
+    if !names_decided(sys, page, staged, position.at)? || ((!staged || !page.more) && has_forgotten(sys, page, asked)?)
+    {
         report.outcome = PageOutcome::EpochSuspect;
         return Ok(report);
     }
@@ -145,9 +145,15 @@ fn has_forgotten(sys: &SystemTx<'_>, page: &PullAnswer, asked: &Asked) -> Result
     Ok(counts && head.commit.is_some_and(|commit| commit <= page.at))
 }
 
-/// Whether a page that goes on from `at` names what it does not call decided and a verdict said is in the commits it covers. One
-/// that does not was made in another history, whenever it was asked for: no page is older than a commit that it covers.
-fn names_decided(sys: &SystemTx<'_>, page: &PullAnswer, at: u64) -> Result<bool, Error> {
+/// Whether a page that goes on from `at`, or a feed that is read from its beginning and ends here, names what it does not call
+/// decided and a verdict said is in the commits it covers. One that does not was made in another history, whenever it was
+/// asked for: no page is older than a commit that it covers.
+fn names_decided(sys: &SystemTx<'_>, page: &PullAnswer, staged: bool, at: u64) -> Result<bool, Error> {
+    let from_start = position::resyncing(sys)?;
+    if !page.names_own || (staged && (page.more || !from_start)) {
+        return Ok(true);
+    }
+    let at = if from_start { 0 } else { at };
     let next_seq = position::next_seq(sys)?;
     for head in log::between(sys, page.acked.saturating_add(1), next_seq, &[GroupState::Decided])? {
         let Some(n) = head.commit.filter(|n| *n > at && *n <= page.at) else { continue };
@@ -156,7 +162,8 @@ fn names_decided(sys: &SystemTx<'_>, page: &PullAnswer, at: u64) -> Result<bool,
             let covers = n >= commit.n && n - commit.n < commit.count;
             covers && (is_run || commit.gid == Some(head.gid))
         };
-        if !page.commits.iter().any(names) {
+        let was_named = staged && resync::named(sys, head.gid)?.is_some();
+        if !was_named && !page.commits.iter().any(names) {
             return Ok(false);
         }
     }

@@ -36,6 +36,30 @@ fn a_verdict_that_the_server_forgot_is_noticed_where_the_device_stands_in_both_h
     assert_eq!(server.value("notes", "n", "title"), text("A"));
 }
 
+/// I-08, I-40: the same where the feed is read from its beginning, and was asked for before the verdict was heard. The group was
+/// sent by an earlier incarnation too, so that `acked` need not count it; but the feed must name it.
+#[test]
+fn a_feed_that_is_read_again_names_what_a_verdict_said() {
+    let (_dir, mut server, devices) = world(&["one", "two"]);
+    let [one, two] = devices.as_slice() else { panic!() };
+    let mut backup = server.clone();
+    one.write(|tx| tx.insert_with_id("notes", "n", [("title", "A")]));
+    one.pack().unwrap(); // lost on the way
+    begin_again(one, &server, 11);
+    let asked = one.ask();
+    one.push(&mut server);
+
+    two.write(|tx| tx.insert_with_id("notes", "m", [("title", "B")]));
+    two.sync(&mut backup);
+    let page = backup.pull(&asked).unwrap();
+    assert_eq!((page.at, one.apply(&page, &asked).outcome), (1, PageOutcome::EpochSuspect));
+    assert_eq!(one.text("notes", "n", "title").as_deref(), Some("A"));
+
+    begin_again(one, &backup, 12);
+    settle(&mut backup, &devices);
+    assert_eq!(backup.value("notes", "n", "title"), text("A"));
+}
+
 /// I-40, I-62: the same, and the server ends before what it has answered when the device asks: nothing was pulled yet, and
 /// the verdict is all there is to go by. A page that was asked for before it was heard says nothing.
 #[test]

@@ -129,7 +129,9 @@ pub(super) fn pair(world: &mut World, at: usize) {
     }
     let whole = match rows.as_slice() {
         // Nobody deletes it.
-        [] if world.devices[at].shows_pair && !may_be_gone(world, at, ("pairs", app::PAIR[0]), u64::MAX) => {
+        [] if world.devices[at].shows_pair
+            && !may_be_gone(world, at, ("pairs", app::PAIR[0]), world.devices[at].position) =>
+        {
             return world.wrong("I-08", format!("device {at} no longer shows the pair"));
         }
         [] => true,

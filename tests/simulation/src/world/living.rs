@@ -9,9 +9,11 @@ impl World {
         let device = &mut self.devices[at];
         let was_up = device.store.is_some();
         let runs = device.start(now_ms);
-        if runs && !was_up && self.devices[at].lives > 1 {
-            self.saw("device restarted");
+        if runs && !was_up {
             self.waits_again(at);
+            if self.devices[at].lives > 1 {
+                self.saw("device restarted");
+            }
         }
         if runs {
             self.adopt(at);

@@ -69,7 +69,8 @@ impl World {
         }
     }
 
-    /// A device that lost its power cannot know how long it was off: it waits again for all it was asked to wait.
+    /// A device that lost its power cannot know how long it was off, nor a copy how old it is: it waits again for all it was
+    /// asked to wait.
     pub(super) fn waits_again(&mut self, device: usize) {
         let device = &self.devices[device];
         if device.time.boot.load(Ordering::Relaxed) > 1 {
