@@ -222,3 +222,19 @@ fn what_a_copy_meant_again_is_seen_by_what_follows_it() {
         assert_eq!(said[0].verdict, Outcome::Merged);
     }
 }
+
+/// A seq that stood for something else in a life that has ended says nothing of what came after it, though the head was the same.
+#[test]
+fn a_seq_that_was_decided_with_another_group_is_not_sent_again() {
+    let world = World::new();
+    let (phone, mut copy) = (world.device(1), world.device(1));
+    copy.incarnation = Incarnation::from_random(77);
+    phone.push(&[group(9, 1, json!([update("no", 0, json!({"title": ""}))]))]).unwrap();
+    let mut again = group(2, 2, json!([create("n", "made")]));
+    again["replaces"] = json!(gid(1));
+    copy.push(&[json!({"seq": 1, "void": gid(1)}), again]).unwrap();
+    // The phone was put back to before its first write.
+    let edit = group(4, 2, json!([update("n", 0, json!({"title": "edited"}))]));
+    let said = phone.push(&[group(1, 1, json!([create("n", "made")])), edit]).unwrap().verdicts;
+    assert_eq!(said[1].explain[0].policy, "delete_wins");
+}

@@ -246,6 +246,62 @@ fn what_is_meant_again_and_again_beside_a_copy_counts_once() {
     }
 }
 
+/// A copy gives up what it meant by a group that waits here: the group goes on, and what takes the copy's place takes its place.
+#[test]
+fn a_void_leaves_what_it_would_have_replaced_alone() {
+    for goes_on in [true, false] {
+        let world = World::new();
+        let phone = world.device(1);
+        let twin = Device { incarnation: Incarnation::from_random(5), ..world.device(1) };
+        let waiting = || with(group(2, 1, json!([increment("n", 0, 1)])), "after", json!([gid(1)]));
+        assert_eq!(one(&phone, waiting()).verdict, Outcome::Blocked);
+        assert_eq!(one(&twin, with(void(3, 1), "replaces", json!(gid(2)))).verdict, Outcome::Voided);
+        one(&twin, group(1, 2, json!([create("n", "")])));
+        let again = || one(&twin, with(group(4, 3, json!([increment("n", 1, 1)])), "replaces", json!(gid(3))));
+        if goes_on {
+            assert_eq!(one(&phone, waiting()).verdict, Outcome::Applied);
+            assert_eq!((again().code, again().by), (Some(Code::ReplacedApplied), vec![gid(2)]));
+        } else {
+            assert_eq!(again().verdict, Outcome::Applied);
+            assert_eq!(one(&phone, waiting()).verdict, Outcome::Replaced);
+        }
+        assert_eq!(views(&world), json!(1));
+    }
+}
+
+/// What was refused because another one counts, and is meant once more, is meant once more by one copy only.
+#[test]
+fn what_is_meant_once_more_beside_another_counts_once_more() {
+    let world = World::new();
+    let phone = world.device(1);
+    let twin = |n| Device { incarnation: Incarnation::from_random(n), ..world.device(1) };
+    let again = |id, seq, old| with(group(id, seq, json!([increment("n", 1, 1)])), "replaces", json!(gid(old)));
+    one(&phone, group(1, 1, json!([create("n", "")])));
+    one(&phone, void(2, 2));
+    one(&twin(5), again(10, 1, 2));
+    assert_eq!(one(&phone, again(3, 3, 2)).code, Some(Code::ReplacedApplied));
+    assert_eq!(one(&phone, again(4, 4, 3)).verdict, Outcome::Applied);
+    let said = one(&twin(6), again(11, 1, 3));
+    assert_eq!((said.code, said.by), (Some(Code::ReplacedApplied), vec![gid(4)]));
+    assert_eq!(views(&world), json!(2));
+}
+
+/// What a refused group covers is refused with it, and each part is meant again by itself.
+#[test]
+fn parts_of_a_refused_whole_take_only_their_own_place() {
+    let world = World::new();
+    let phone = world.device(1);
+    let twin = Device { incarnation: Incarnation::from_random(5), ..world.device(1) };
+    one(&phone, group(1, 1, json!([create("n", "")])));
+    let whole = group(2, 2, json!([increment("n", 1, 3), update("no", 0, json!({"title": ""}))]));
+    assert_eq!(one(&phone, with(whole, "covers", json!([gid(3), gid(4)]))).verdict, Outcome::Rejected);
+    for (seq, part, by) in [(1, 3, 1), (2, 4, 2)] {
+        let again = with(group(part + 10, seq, json!([increment("n", 1, by)])), "replaces", json!(gid(part)));
+        assert_eq!(one(&twin, again).verdict, Outcome::Applied);
+    }
+    assert_eq!(views(&world), json!(3));
+}
+
 /// The seq that a replacement fills is decided with it, and not before.
 #[test]
 fn a_replacement_that_waits_leaves_its_seq_undecided() {

@@ -15,7 +15,7 @@ use super::said::{Detail, Said};
 use crate::storage::{Hashes, Images, LogWrite, StorageError, StoredVerdict};
 
 /// How far a chain of groups that took each other's place is followed.
-const REPLACED_DEPTH_MAX: usize = 16;
+const REPLACED_DEPTH_MAX: usize = 64;
 
 /// What the ops of a group came to, before anything was written.
 struct Merged {
@@ -75,13 +75,17 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Decides a void: whoever takes the place of the group later takes the place of what it replaces too.
-    pub(super) fn void(&mut self, entry: &Incoming, replaces: Option<Gid>) -> Result<Said, StorageError> {
-        let taken = match replaces {
-            Some(old) => self.give_up(old, entry)?,
-            None => None,
+    /// Decides a void. What the group would have taken the place of goes on; whoever takes the group's place later takes the
+    /// place of that too.
+    pub(super) fn void(&self, entry: &Incoming, replaces: Option<Gid>) -> Result<Said, StorageError> {
+        let said = Said::new(Outcome::Voided, self.head.n);
+        let Some(old) = replaces else { return Ok(said) };
+        let last = self.last_in_place(old, entry.gid)?;
+        let leads_here = match self.look(last)? {
+            Some(known) => Said::read(&known)?.detail.by.contains(&entry.gid),
+            None => false,
         };
-        Ok(Said::new(Outcome::Voided, self.head.n).by(taken.map_or_else(Vec::new, |taken| taken.detail.by)))
+        Ok(if leads_here { said } else { said.by(vec![last]) })
     }
 
     /// Gives a sent group up for the one that takes its place. If it was applied already, or another one that took its
@@ -91,8 +95,12 @@ impl<'a> Session<'a> {
         let known = self.look(old)?;
         let said = match &known {
             Some(known) if known.outcome.is_accepted() => return Ok(Some(self.taken(old))),
-            // Refused for good; it only learns its successor.
-            Some(known) if known.outcome.is_terminal() => Said::read(known)?.by(vec![new]),
+            // Refused for good; it only learns its successor. For what it was refused, if for another one, counts all the same.
+            Some(known) if known.outcome.is_terminal() => {
+                let said = Said::read(known)?;
+                let counts = said.detail.by.last().filter(|_| said.detail.code == Some(Code::ReplacedApplied)).copied();
+                said.by([new].into_iter().chain(counts).collect())
+            }
             _ => Said::new(Outcome::Replaced, self.head.n).by(vec![new]),
         };
         let (hashes, from) = known.map_or_else(Default::default, |known| (known.hashes, known.from));
@@ -110,9 +118,10 @@ impl<'a> Session<'a> {
         for _ in 0..REPLACED_DEPTH_MAX {
             let Some(known) = self.look(last)?.filter(|known| known.outcome.is_terminal()) else { break };
             let Detail { code, by, .. } = Said::read(&known)?.detail;
-            // What was refused because another one counts is meant once more by whoever sends it again.
-            match by.first().filter(|next| **next != new && code != Some(Code::ReplacedApplied)) {
-                Some(next) if !known.outcome.is_accepted() => last = *next,
+            match by.as_slice() {
+                // What was refused because another one counts is meant once more by whoever sends it again.
+                [_] if code == Some(Code::ReplacedApplied) => break,
+                [next, ..] if *next != new && !known.outcome.is_accepted() => last = *next,
                 _ => break,
             }
         }
@@ -134,7 +143,9 @@ impl<'a> Session<'a> {
             self.settle(from, said.commit)?;
         }
         let code = said.detail.code.clone();
-        let detail = Detail { code, by: vec![by], ..Detail::default() };
+        // Refused with it, each is what it was: what takes the place of one does not take that of the others.
+        let by = if said.outcome.is_accepted() { vec![by] } else { Vec::new() };
+        let detail = Detail { code, by, ..Detail::default() };
         self.record(covered, Said { detail, ..said.clone() }.store(hashes, from)?)
     }
 
@@ -144,15 +155,20 @@ impl<'a> Session<'a> {
 
     /// What made a group part of the history: itself, or the one that took its place.
     pub(super) fn applied(&self, gid: Gid) -> Result<Option<StoredVerdict>, StorageError> {
-        let mut gid = gid;
-        for _ in 0..REPLACED_DEPTH_MAX {
-            let Some(known) = self.look(gid)? else { break };
-            if known.outcome.is_accepted() {
-                return Ok(Some(known));
-            }
-            match (known.outcome.is_terminal(), Said::read(&known)?.detail.by.first()) {
-                (true, Some(next)) => gid = *next,
-                _ => break,
+        self.applied_within(gid, REPLACED_DEPTH_MAX)
+    }
+
+    fn applied_within(&self, gid: Gid, links: usize) -> Result<Option<StoredVerdict>, StorageError> {
+        let Some(known) = self.look(gid)? else { return Ok(None) };
+        if known.outcome.is_accepted() {
+            return Ok(Some(known));
+        }
+        if links == 0 || !known.outcome.is_terminal() {
+            return Ok(None);
+        }
+        for next in Said::read(&known)?.detail.by {
+            if let Some(found) = self.applied_within(next, links - 1)? {
+                return Ok(Some(found));
             }
         }
         Ok(None)

@@ -164,7 +164,9 @@ impl<'a> Session<'a> {
                 let is_its_seq = stored.from.is_none_or(|(slot, seq)| slot != self.slot.no || seq == entry.seq);
                 is_its_seq && self.seqs.settle(self.tx, entry.seq, said.commit)?
             };
-            if is_recorded {
+            // The head at which two groups were refused may be the same; of an accepted one it is its own.
+            let is_this = is_next || stored.outcome.is_accepted() || stored.from == Some((self.slot.no, entry.seq));
+            if is_recorded && is_this {
                 self.repeats(entry)?;
             }
             return Ok(said);
