@@ -133,6 +133,15 @@ fn entries_are_bounded() {
     assert_eq!(Entry::read(&padded).unwrap_err().code, Code::TooLarge);
 }
 
+/// What is void takes nobody's place but another's: never its own.
+#[test]
+fn a_void_that_replaces_itself_is_malformed() {
+    let void = |gid: &str, replaces: &str| format!(r#"{{"seq":1,"void":"{gid}","replaces":"{replaces}"}}"#);
+    let (one, other) = ("a".repeat(32), "b".repeat(32));
+    assert!(Entry::read(&void(&one, &other)).is_ok());
+    assert_eq!(Entry::read(&void(&one, &one)).unwrap_err().code, Code::Malformed);
+}
+
 /// Deep nesting is refused without using the stack for it.
 #[test]
 fn deep_nesting_is_refused() {

@@ -149,6 +149,7 @@ impl<'a> Session<'a> {
         self.record(covered, Said { detail, ..said.clone() }.store(hashes, from)?)
     }
 
+    /// Whether a group is part of the history, itself or by the one that took its place.
     fn is_applied(&self, gid: Gid) -> Result<bool, StorageError> {
         Ok(self.applied(gid)?.is_some())
     }

@@ -21,6 +21,7 @@ pub mod reference;
 pub mod run;
 pub mod server;
 pub mod shrink;
+mod sight;
 pub mod swarm;
 pub mod template;
 pub mod trace;

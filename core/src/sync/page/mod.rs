@@ -149,7 +149,7 @@ fn has_forgotten(sys: &SystemTx<'_>, page: &PullAnswer, asked: &Asked) -> Result
 /// decided and a verdict said is in the commits it covers. One that does not was made in another history, whenever it was
 /// asked for: no page is older than a commit that it covers.
 fn names_decided(sys: &SystemTx<'_>, page: &PullAnswer, staged: bool, at: u64) -> Result<bool, Error> {
-    let from_start = position::resyncing(sys)?;
+    let from_start = staged && position::resyncing(sys)?;
     if !page.names_own || (staged && (page.more || !from_start)) {
         return Ok(true);
     }

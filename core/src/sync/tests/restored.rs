@@ -1,6 +1,6 @@
 //! A server put back from a backup: what it forgot comes back, and what it says anew replaces what it said before.
 
-use turnstone_protocol::{Code, Epoch, Incarnation};
+use turnstone_protocol::{Code, Epoch, Gid, Incarnation};
 
 use super::refused::tag;
 use super::renewed::copied;
@@ -167,6 +167,38 @@ fn what_the_server_forgot_shows_before_and_after_it_is_given_back() {
     }
 }
 
+/// A create that was refused, and that the log has forgotten but for what is held back for it.
+struct Refused {
+    _dir: tempfile::TempDir,
+    /// The server before it refused it.
+    backup: Model,
+    /// The one that wrote it first.
+    devices: Vec<Device>,
+    /// A copy of that device, made before it sent anything.
+    copy: Device,
+    gid: Gid,
+}
+
+/// `edited`: an edit of the row is held back for it.
+fn refused_and_copied(edited: bool) -> Refused {
+    let (dir, mut server, devices) = world(&["one", "other"]);
+    let [one, other] = devices.as_slice() else { panic!() };
+    let backup = server.clone();
+    tag(other, "t", "theirs");
+    other.sync(&mut server);
+    tag(one, "t", "mine");
+    let copy = copied(one, dir.path());
+    let packet = one.pack().unwrap();
+    if edited {
+        one.write(|tx| tx.update("tags", "t", [("name", "mine, edited")]));
+    }
+    one.write(|tx| tx.insert_with_id("notes", "n", [("title", "unrelated")]));
+    one.hear(&server.push(&packet.request).unwrap(), &packet);
+    assert_eq!(one.letters().len(), 1);
+    one.system(|sys| crate::sync::forget_stable(sys, u64::MAX));
+    Refused { _dir: dir, backup, devices, copy, gid: packet.sent[0].gid }
+}
+
 /// I-16, I-40: a server that is put back takes from a copy of the device what it had refused: that is no dead letter any more. The
 /// log has forgotten it, but for what is held back for it, which goes on.
 #[test]
@@ -175,26 +207,10 @@ fn what_a_restored_server_takes_from_a_copy_is_no_dead_letter() {
     let ways =
         [(false, false, false), (false, true, false), (true, false, false), (true, true, false), (true, false, true)];
     for (edited, told, renewed) in ways {
-        let (dir, mut server, devices) = world(&["one", "other"]);
-        let [one, other] = devices.as_slice() else { panic!() };
-        let mut backup = server.clone();
-        tag(other, "t", "theirs");
-        other.sync(&mut server);
-        tag(one, "t", "mine");
-        let copy = copied(one, dir.path());
-        let packet = one.pack().unwrap();
-        if edited {
-            one.write(|tx| tx.update("tags", "t", [("name", "mine, edited")]));
-        }
-        one.write(|tx| tx.insert_with_id("notes", "n", [("title", "unrelated")]));
-        one.hear(&server.push(&packet.request).unwrap(), &packet);
-        assert_eq!((one.letters().len(), one.counts().parked_groups), (1, u64::from(edited)));
-        let gid = packet.sent[0].gid;
-        let known = one.system(|sys| {
-            crate::sync::forget_stable(sys, u64::MAX)?;
-            crate::sync::log::head_by_gid(sys, gid)
-        });
-        assert_eq!(known.is_some(), edited);
+        let Refused { _dir, mut backup, devices, copy, gid } = refused_and_copied(edited);
+        let one = &devices[0];
+        assert_eq!(one.counts().parked_groups, u64::from(edited));
+        assert_eq!(one.system(|sys| crate::sync::log::head_by_gid(sys, gid)).is_some(), edited);
 
         if told {
             backup.epoch = Epoch::from_random(2);
@@ -222,17 +238,8 @@ fn what_a_restored_server_takes_from_a_copy_is_no_dead_letter() {
 /// refuses the second. It had its effect, and leaves no letter.
 #[test]
 fn what_was_meant_again_and_a_copy_sent_first_leaves_no_letter() {
-    let (dir, mut server, devices) = world(&["one", "other"]);
-    let [one, other] = devices.as_slice() else { panic!() };
-    let mut backup = server.clone();
-    tag(other, "t", "theirs");
-    other.sync(&mut server);
-    tag(one, "t", "mine");
-    let copy = copied(one, dir.path());
-    let packet = one.pack().unwrap();
-    one.write(|tx| tx.insert_with_id("notes", "n", [("title", "unrelated")]));
-    one.hear(&server.push(&packet.request).unwrap(), &packet);
-    one.system(|sys| crate::sync::forget_stable(sys, u64::MAX));
+    let Refused { _dir, mut backup, devices, copy, .. } = refused_and_copied(false);
+    let one = &devices[0];
     one.retry(one.letters()[0].id).unwrap();
     one.pack().unwrap(); // sealed, and lost on the way
 
