@@ -28,6 +28,9 @@ pub(super) struct Refusal<'a> {
 #[derive(Serialize, Deserialize)]
 struct Body {
     ops: Vec<Op>,
+    /// What a group that was never sent would have taken the place of: nobody else has said that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replaces: Option<Gid>,
 }
 
 /// Files a whole group.
@@ -47,7 +50,8 @@ pub(super) fn file_op(sys: &mut SystemTx<'_>, head: &Head, op: &LoggedOp, refusa
 
 fn file(sys: &mut SystemTx<'_>, head: &Head, n: Option<u32>, ops: Vec<Op>, refusal: &Refusal<'_>) -> Result<(), Error> {
     const UNTEXT: Error = Error::Internal { what: "a dead letter without a JSON text" };
-    let body = serde_json::to_string(&Body { ops }).map_err(|_| UNTEXT)?;
+    let replaces = head.replaces.filter(|_| n.is_none() && head.attempts == 0);
+    let body = serde_json::to_string(&Body { ops, replaces }).map_err(|_| UNTEXT)?;
     let fields = serde_json::to_string(refusal.fields).map_err(|_| UNTEXT)?;
     sys.conn()
         .prepare_cached(
@@ -114,10 +118,11 @@ const LETTERS: &str = "SELECT id, gid, n, code, fields, body, attempts, at_wall 
 pub(crate) fn dead_letters(conn: &rusqlite::Connection) -> Result<Vec<DeadLetter>, Error> {
     let mut found = conn.prepare_cached(&format!("{LETTERS} ORDER BY id"))?;
     let rows = found.query_map([], read)?;
-    rows.map(|row| row?.ok_or(Error::Corrupt)).collect()
+    rows.map(|row| row?.map(|(letter, _)| letter).ok_or(Error::Corrupt)).collect()
 }
 
-fn letter(conn: &rusqlite::Connection, id: i64) -> Result<Option<DeadLetter>, Error> {
+/// A letter, and what its group would have taken the place of if it was never sent.
+fn letter(conn: &rusqlite::Connection, id: i64) -> Result<Option<(DeadLetter, Option<Gid>)>, Error> {
     let mut found = conn.prepare_cached(&format!("{LETTERS} WHERE id = ?1"))?;
     match found.query_row([id], read).optional()? {
         None => Ok(None),
@@ -126,14 +131,14 @@ fn letter(conn: &rusqlite::Connection, id: i64) -> Result<Option<DeadLetter>, Er
     }
 }
 
-fn read(row: &SqlRow<'_>) -> rusqlite::Result<Option<DeadLetter>> {
+fn read(row: &SqlRow<'_>) -> rusqlite::Result<Option<(DeadLetter, Option<Gid>)>> {
     let (Ok(fields), Ok(body)) = (
         serde_json::from_str::<Vec<String>>(row.get_ref(4)?.as_str()?),
         serde_json::from_str::<Body>(row.get_ref(5)?.as_str()?),
     ) else {
         return Ok(None);
     };
-    Ok(Some(DeadLetter {
+    let letter = DeadLetter {
         id: row.get(0)?,
         gid: log::read_gid(row, 1)?,
         n: row.get(2)?,
@@ -142,7 +147,8 @@ fn read(row: &SqlRow<'_>) -> rusqlite::Result<Option<DeadLetter>> {
         ops: body.ops,
         attempts: row.get(6)?,
         at_ms: row.get::<_, i64>(7)?.cast_unsigned(),
-    }))
+    };
+    Ok(Some((letter, body.replaces)))
 }
 
 /// Sends a dead letter again as a new group `gid`, based on the rows as they are now. Groups that were held back
@@ -153,14 +159,14 @@ pub(crate) fn retry_dead_letter(
     gid: Gid,
     next_gid: &mut dyn FnMut() -> Gid,
 ) -> Result<Result<(), RetryRefused>, Error> {
-    let Some(letter) = letter(sys.conn(), id)? else { return Ok(Err(RetryRefused::Unknown)) };
+    let Some((letter, unsent)) = letter(sys.conn(), id)? else { return Ok(Err(RetryRefused::Unknown)) };
     if again::rebased(sys, letter.ops.clone())?.is_none() {
         return Ok(Err(RetryRefused::RowGone));
     }
     sys.conn().prepare_cached("DELETE FROM _ts_dead WHERE id = ?1")?.execute([id])?;
     // One op of an accepted group is a change of its own; a whole group takes the place of the refused one.
-    let replaces = letter.n.is_none().then_some(letter.gid);
-    if let Some(gid) = replaces
+    let refused = letter.n.is_none().then_some(letter.gid);
+    if let Some(gid) = refused
         && let Some(first) = log::head_by_gid(sys, gid)?
     {
         park::let_go(sys, &first)?;
@@ -172,7 +178,7 @@ pub(crate) fn retry_dead_letter(
     }
     let parked = park::parked_on(sys, &letter.ops)?;
     let before = log::newest(sys)?;
-    again::append(sys, gid, replaces, &ops)?;
+    again::append(sys, gid, unsent.or(refused), &ops)?;
     for parked in parked.into_iter().filter(|_| !plant::on(Bug::RetryLeavesRest)) {
         follow(sys, &parked, before, next_gid())?;
     }
