@@ -71,6 +71,7 @@ bugs! {
     JoinedForgotten: "the second of two creates counts as not having seen the first",
     CreateOverwrites: "a create over a live row replaces it",
     TieByArrival: "of two writes the one that arrives later wins",
+    WholeRowByArrival: "of two writes of a row that is merged whole the one that arrives later wins",
     WasDecides: "a write wins if it had seen the value that is there",
     EqualKeepsStamp: "an equal value does not raise the stamp",
     ClockUnbounded: "the server takes any clock a device says",

@@ -257,7 +257,7 @@ impl Merge<'_> {
 
     fn put_whole(&mut self, row: &mut RowState) {
         let there = row.stamps.of(WHOLE_ROW);
-        let mine = self.stamp() > there;
+        let mine = self.stamp() > there || plant::on(Bug::WholeRowByArrival);
         if row.fields != self.op.set {
             if !self.seen(&there) {
                 let kept = if mine { Kept::Mine } else { Kept::Theirs };

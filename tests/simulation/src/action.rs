@@ -96,6 +96,10 @@ pub enum Action {
     ServerDisk { full: bool },
     /// The server's wall clock is set back, by less than before or by more.
     ServerClock { back_ms: u32 },
+    /// It is set ahead of the true time.
+    ServerClockAhead { ms: u32 },
+    /// It goes wrong from now on: so many of its milliseconds pass in a second. None: it stands still.
+    ServerClockRate { per_mille: u16 },
     /// One storage call of the server fails.
     ServerDiskError { step: u8 },
     /// The server takes no token of a device any more, or does not allow it anything; or it does again.
@@ -194,6 +198,7 @@ fn fault(rng: &mut fastrand::Rng, swarm: &Swarm, device: u8) -> Option<Action> {
         (swarm.hole, Action::Hole { device, up: rng.bool(), down: rng.bool() }),
         (swarm.clock_rate, Action::ClockRate { device, per_mille: clock_rate(rng) }),
         (swarm.server_restore, server_restore(packet)),
+        (swarm.server_drift, server_drift(packet)),
     ];
     // One draw decides, so that adding a class changes no other class's rate.
     let mut dice = rng.u16(..1_000);
@@ -231,6 +236,17 @@ fn server_restore(dice: u16) -> Action {
     match dice % 8 {
         0..=3 => Action::BackUpServer,
         pick => Action::RestoreServer { older: (dice / 8).is_multiple_of(3), told: pick > 4 },
+    }
+}
+
+/// No draw of its own either. It is never so far ahead that a new token would have expired.
+fn server_drift(dice: u16) -> Action {
+    let pick = dice / 4;
+    match dice % 4 {
+        0 => Action::ServerClockRate { per_mille: 0 },
+        1 => Action::ServerClockRate { per_mille: 990 + pick % 21 },
+        2 => Action::ServerClockRate { per_mille: 300 + pick % 700 },
+        _ => Action::ServerClockAhead { ms: u32::from(dice) * 2 },
     }
 }
 

@@ -64,6 +64,8 @@ pub struct Device {
     pub lives: u64,
     /// Whether a call of its disk failed since it booted.
     pub disk_failed: bool,
+    /// Whether it was ever full, or a call failed.
+    pub disk_troubled: bool,
     /// Whether its file was opened anew since: what is in its log then may be less durable than it looks.
     in_doubt: bool,
     /// Whether the crash to come takes the power too.
@@ -135,6 +137,7 @@ impl Device {
             origin: None,
             lives: 0,
             disk_failed: false,
+            disk_troubled: false,
             in_doubt: false,
             crash_power: false,
             suspended: false,

@@ -70,8 +70,8 @@ impl Front {
         Some(poison.answer())
     }
 
-    /// Whether it has time for a request.
-    pub fn is_overloaded(&self, now_ms: u64) -> Result<(), Problem> {
+    /// Whether it has time for a request, whatever the server's wall clock reads.
+    pub fn has_time(&self, now_ms: u64) -> Result<(), Problem> {
         if now_ms >= self.overloaded_until_ms {
             return Ok(());
         }

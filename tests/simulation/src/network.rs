@@ -104,8 +104,8 @@ pub struct Network {
     pub holes: BTreeMap<usize, Hole>,
     /// How many handles were opened.
     handles: u64,
-    /// Until when handles were asked to leave paths alone (`Retry-After`).
-    patience: BTreeMap<(u64, String), Instant>,
+    /// Until when handles of devices were asked to leave paths alone (`Retry-After`).
+    patience: BTreeMap<(usize, u64, String), Instant>,
     /// Which devices did not.
     pub hasty: Vec<(usize, String)>,
 }
@@ -120,11 +120,16 @@ pub struct Hole {
 }
 
 impl Network {
+    /// A device forgets what it was asked.
+    pub fn forgives(&mut self, device: usize) {
+        self.patience.retain(|(asked, ..), _| *asked != device);
+    }
+
     /// A handle makes a request: not before it may.
     fn comes_back(&mut self, device: usize, handle: u64, path: &str) {
         // Clocks that are read in whole milliseconds.
         let is_early = |until: &Instant| now() + Duration::from_millis(1) < *until;
-        if self.patience.remove(&(handle, path.to_owned())).as_ref().is_some_and(is_early) {
+        if self.patience.remove(&(device, handle, path.to_owned())).as_ref().is_some_and(is_early) {
             self.hasty.push((device, path.to_owned()));
         }
     }
@@ -212,7 +217,8 @@ impl Transport for Link {
                 Ok(Ok(result)) => {
                     if let Some((wait, paths)) = result.as_ref().ok().and_then(|response| asked_for(&path, response)) {
                         let until = now() + wait;
-                        net.get().patience.extend(paths.into_iter().map(|path| ((handle, path.to_owned()), until)));
+                        let paths = paths.into_iter().map(|path| ((device, handle, path.to_owned()), until));
+                        net.get().patience.extend(paths);
                     }
                     result
                 }

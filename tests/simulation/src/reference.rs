@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use turnstone_protocol::Gid;
 
+use crate::app;
 use crate::model::{
     Commit, History, Meaning, Model, ModelOp, Ranks, RowKey, Rule, Shown, TableRule, Violation, WriteId,
 };
@@ -63,7 +64,8 @@ pub fn play(model: &Model, rules: &BTreeMap<&'static str, TableRule>, history: &
     }
     for ((table, id), row) in play.rows {
         let rank = |stamp: &Stamp| (stamp.hlc, stamp.gid, stamp.op);
-        let fields = row.fields.iter().map(|(field, (_, stamp))| ((*field).to_owned(), rank(stamp))).collect();
+        let stamped = |field: &&'static str| app::stamped(table, field).to_owned();
+        let fields = row.fields.iter().map(|(field, (_, stamp))| (stamped(field), rank(stamp))).collect();
         let ranks = Ranks { born: row.born, create: rank(&row.create), fields, gone: row.gone.as_ref().map(rank) };
         play.done.ranks.insert((table.to_owned(), id.clone()), ranks);
         if row.gone.is_none() {

@@ -160,14 +160,14 @@ impl Server {
     }
 
     /// Handles a request; none: it died, nobody knows at which step.
-    pub fn handle(&mut self, device: usize, request: &Request, now_ms: u64) -> Option<Response> {
+    pub fn handle(&mut self, device: usize, request: &Request, clock_ms: u64, now_ms: u64) -> Option<Response> {
         if let Some(refused) = self.front.refuses(request) {
             return Some(refused);
         }
         if !self.start() {
             return None;
         }
-        let answer = self.answer(device, request, now_ms);
+        let answer = self.front.has_time(now_ms).and_then(|()| self.answer(device, request, clock_ms));
         if self.disk.is_dead() {
             return None;
         }
@@ -175,7 +175,6 @@ impl Server {
     }
 
     fn answer(&self, device: usize, request: &Request, now_ms: u64) -> Result<Response, Problem> {
-        self.front.is_overloaded(now_ms)?;
         let who = self.authorise(device, request, now_ms)?;
         let service = self.service.as_ref().ok_or_else(|| Problem::new(Code::Unavailable, "It is down."))?;
         let malformed = |_| Problem::new(Code::Malformed, "The body is not the documented JSON.");

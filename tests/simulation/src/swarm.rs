@@ -121,6 +121,12 @@ pub struct Swarm {
     /// Backups of the server that are made and put back.
     #[serde(default)]
     pub server_restore: u16,
+    /// A server's wall clock that runs ahead or slow, or stands still.
+    #[serde(default)]
+    pub server_drift: u16,
+    /// Whether some rows are merged whole.
+    #[serde(default)]
+    pub whole_rows: bool,
 }
 
 impl Swarm {
@@ -174,6 +180,8 @@ impl Swarm {
             hole: 0,
             clock_rate: 0,
             server_restore: 0,
+            server_drift: 0,
+            whole_rows: false,
         };
         // Few devices meet more often: the smallest of three numbers.
         swarm.devices = rng.u8(3..=8).min(rng.u8(3..=8)).min(rng.u8(3..=8));
@@ -204,7 +212,7 @@ impl Swarm {
         let mut rate = |most: u16| if rng.bool() { rng.u16(1..=most) } else { 0 };
         swarm.permission = rate(15);
         swarm.second_handle = rate(10);
-        swarm.clones = rate(10);
+        swarm.clones = rate(15);
         swarm.upgrade = rate(15);
         swarm.poison = rate(15);
         swarm.retry_letter = rate(40);
@@ -218,6 +226,8 @@ impl Swarm {
         swarm.crash_in_answer = rate(15);
         swarm.restore_in_push = rate(15);
         swarm.lose_verdicts = rate(30);
+        swarm.server_drift = rate(15);
+        swarm.whole_rows = rng.bool();
         swarm
     }
 
@@ -275,6 +285,8 @@ impl Swarm {
             hole: 0,
             clock_rate: 0,
             server_restore: 0,
+            server_drift: 0,
+            whole_rows: false,
         }
     }
 }

@@ -35,8 +35,10 @@ impl Work {
             Self::Create { table, id, value } => create(tx, table, id, *value),
             Self::Set { table, id, field, value, by_sql } => set(tx, table, id, field, *value, *by_sql),
             Self::Add { table, id, by } => {
-                if tx.get(table, id)?.is_none() {
-                    return Ok(Vec::new());
+                let Some(row) = tx.get(table, id)? else { return Ok(Vec::new()) };
+                if *table == app::WHOLE {
+                    let count = app::shown(&row, "count").unwrap_or(0);
+                    return set(tx, table, id, "count", count + by, false);
                 }
                 tx.increment(table, id, "count", *by)?;
                 Ok(vec![op(table, id, Meaning::Add("count", *by))])
@@ -68,8 +70,8 @@ fn create(tx: &mut Tx<'_>, table: &'static str, id: &str, value: i64) -> Result<
     // Not every field: what a new life does not say must not come from the one before.
     let some = usize::try_from(value.rem_euclid(3)).unwrap_or(0) * 2 + 2;
     let fields: Registers = app::SETTABLE.iter().take(some).map(|field| (*field, value)).collect();
-    tx.insert_with_id(table, id, fields.iter().map(|(name, value)| (*name, Value::Int(*value))))?;
-    Ok(vec![op(table, id, Meaning::Create(fields))])
+    tx.insert_with_id(table, id, fields.iter().map(|(name, value)| (*name, app::value(name, *value))))?;
+    Ok(vec![op(table, id, Meaning::Create(app::written(table, None, fields)))])
 }
 
 fn set(
@@ -82,15 +84,15 @@ fn set(
 ) -> Result<Vec<ModelOp>, Error> {
     let Some(row) = tx.get(table, id)? else { return Ok(Vec::new()) };
     if by_sql {
-        tx.execute(&format!("UPDATE {table} SET {field} = ?1 WHERE id = ?2"), &[Value::Int(value), id.into()])?;
-        if row.int(field) == Some(value) {
+        tx.execute(&format!("UPDATE {table} SET {field} = ?1 WHERE id = ?2"), &[app::value(field, value), id.into()])?;
+        if app::shown(&row, field) == Some(value) {
             // SQL is compared, not listened to: this is no change.
             return Ok(Vec::new());
         }
     } else {
-        tx.update(table, id, [(field, Value::Int(value))])?;
+        tx.update(table, id, [(field, app::value(field, value))])?;
     }
-    Ok(vec![op(table, id, Meaning::Set(Registers::from([(field, value)])))])
+    Ok(vec![op(table, id, Meaning::Set(app::written(table, Some(&row), Registers::from([(field, value)]))))])
 }
 
 fn delete(tx: &mut Tx<'_>, table: &'static str, id: &str, by_sql: bool) -> Result<Vec<ModelOp>, Error> {
@@ -112,7 +114,7 @@ fn upsert(
     fields: &[(&'static str, i64)],
 ) -> Result<ModelOp, Error> {
     let known = tx.get(table, id)?.is_some();
-    tx.upsert(table, id, fields.iter().map(|(name, value)| (*name, Value::Int(*value))))?;
+    tx.upsert(table, id, fields.iter().map(|(name, value)| (*name, app::value(name, *value))))?;
     let fields: Registers = fields.iter().copied().collect();
     Ok(op(table, id, if known { Meaning::Set(fields) } else { Meaning::Create(fields) }))
 }

@@ -23,6 +23,7 @@ use turnstone_vfs::{Disk, Mount};
 use self::readings::Readings;
 use crate::action::{Action, clock_jump};
 use crate::app;
+use crate::clock::WallClock;
 use crate::device::{Device, DeviceSetup, EPOCH_MS, Outside};
 use crate::model::{History, Model, Violation};
 use crate::network::Net;
@@ -93,6 +94,8 @@ pub struct World {
     /// Faults are over, and everything comes to an end.
     pub ends: bool,
     refusals: bool,
+    /// Whether some rows are merged whole.
+    whole_rows: bool,
     hot: usize,
     newest_first: u8,
     /// Whether a storage call of the server failed: it may say so.
@@ -101,8 +104,10 @@ pub struct World {
     server_failed: bool,
     /// Whether its process was started anew since: what is in its log then may be less durable than it looks.
     server_in_doubt: bool,
-    /// By how much the server's wall clock is behind.
-    server_back_ms: u64,
+    /// The server's wall clock.
+    server_clock: WallClock,
+    /// By how much it was ahead at most when it answered: devices take the time from it.
+    server_ahead_ms: u64,
     /// The server's wall clock when it made each commit.
     readings: Readings,
     /// Whether devices look for news by themselves.
@@ -193,12 +198,14 @@ impl World {
             looks_hard: false,
             ends: false,
             refusals: swarm.refusals,
+            whole_rows: swarm.whole_rows,
             hot: usize::from(swarm.hot.max(1)),
             newest_first: swarm.newest_first,
             server_trouble: false,
             server_failed: false,
             server_in_doubt: false,
-            server_back_ms: 0,
+            server_clock: WallClock::default(),
+            server_ahead_ms: 0,
             readings: Readings::default(),
             polls: swarm.polls,
             patient_until_ms: 0,
@@ -213,7 +220,12 @@ impl World {
 
     /// What the server's wall clock reads.
     fn server_ms(&self) -> u64 {
-        crate::device::EPOCH_MS + self.now_ms - self.server_back_ms
+        self.server_clock.reads(self.true_ms())
+    }
+
+    /// What a wall clock that is right reads.
+    fn true_ms(&self) -> u64 {
+        EPOCH_MS + self.now_ms
     }
 
     /// Up to where devices need not remember what they sent.

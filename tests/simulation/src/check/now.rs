@@ -167,7 +167,7 @@ fn expected(world: &mut World, at: usize, position: u64) {
             left.insert((table, id, field), (what, gid));
             continue;
         };
-        let shown = row.as_ref().map(|row| row.int(field));
+        let shown = row.as_ref().map(|row| app::shown(row, field));
         if what.is(shown) {
             left.insert((table, id, field), (what, gid));
         } else if world.past.is_hidden_from(world.devices[at].stands.history) {
@@ -190,7 +190,7 @@ fn keep_what_shows(world: &mut World, at: usize) {
     let mut all = std::mem::take(&mut world.devices[at].expected);
     all.retain(|(table, id, field), (what, _)| {
         let row = world.devices[at].with(|store| store.get(table, id));
-        row.is_some_and(|row| row.is_ok_and(|row| what.is(row.map(|row| row.int(field)))))
+        row.is_some_and(|row| row.is_ok_and(|row| what.is(row.map(|row| app::shown(&row, field)))))
     });
     world.devices[at].expected = all;
 }

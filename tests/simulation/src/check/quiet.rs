@@ -78,8 +78,8 @@ pub fn conclude(world: &mut World) {
 
 /// Lets packets arrive and time pass until something holds. False: it still does not.
 fn come_to(world: &mut World, is_asked: impl Fn(&Device) -> bool, holds: impl Fn(&World) -> bool) -> bool {
-    // A group that the server chokes on for ever is set aside only after some tries, with a wait after each.
-    let tries = if world.server.front.poisons.is_empty() { 1 } else { TRIES_ALONE };
+    // A group that the server chokes on for ever is set aside only after some tries, with a wait after each; then the next.
+    let tries = (TRIES_ALONE * world.server.front.poisons.len() as u64).max(1);
     let deadline_ms = world.now_ms.max(world.patient_until_ms) + tries * DRAIN_MS;
     let mut next_ask_ms = 0;
     let mut moved = true;

@@ -108,10 +108,7 @@ fn rows(world: &World, at: usize) -> BTreeMap<RowKey, Shown> {
             let shown = fields
                 .iter()
                 .zip(values)
-                .filter_map(|(field, value)| match value {
-                    Value::Int(value) => Some(((*field).to_owned(), value)),
-                    _ => None,
-                })
+                .filter_map(|(field, value)| Some(((*field).to_owned(), app::number(field, &value)?)))
                 .collect();
             all.insert((table.to_owned(), id), shown);
         }

@@ -10,6 +10,7 @@ use turnstone_protocol::merge::{Stamp, Stamps};
 use turnstone_server::service::{Principal, StateHash};
 
 use super::{Server, TENANT};
+use crate::app;
 use crate::model::{Commit, History, Rank, Ranks, Refused, RowKey};
 
 /// The low 40 bits of a log key are the commit number.
@@ -87,7 +88,8 @@ impl Server {
                 Some(bytes) => Some(rank(&Stamp::from_bytes(&bytes)?)),
                 None => None,
             };
-            let fields = written.into_keys().map(|name| (name.clone(), rank(&stamps.of(&name)))).collect();
+            let names = written.keys().map(|name| app::stamped(&key.0, name));
+            let fields = names.map(|name| (name.to_owned(), rank(&stamps.of(name)))).collect();
             Some((key, Ranks { born: born.cast_unsigned(), create: rank(&stamps.row), fields, gone }))
         };
         let found: Vec<StoredRanks> = found.and_then(Iterator::collect).map_err(fail)?;

@@ -52,11 +52,12 @@ impl World {
                 let at = self.device(device);
                 let disk = &self.devices[at].disk;
                 disk.set_capacity(full.then(|| disk.used() + 2_000));
+                self.devices[at].disk_troubled |= full;
                 self.saw(if full { "disk filled" } else { "disk freed" });
             }
             Action::DiskError { device, step } => {
                 let at = self.device(device);
-                self.devices[at].disk_failed = true;
+                (self.devices[at].disk_failed, self.devices[at].disk_troubled) = (true, true);
                 let disk = &self.devices[at].disk;
                 let io_error_at = Some(disk.steps() + 1 + u64::from(step) % 24);
                 disk.set_faults(Faults { io_error_at, ..Faults::default() });
@@ -126,12 +127,16 @@ impl World {
                 self.saw(if full { "server's disk filled" } else { "server's disk freed" });
             }
             Action::ServerClock { back_ms } => {
-                self.past.latest_ms = self.past.latest_ms.max(self.server_ms());
-                // How long it asks for patience does not hang on what its clock reads.
-                let patience_ms = self.server.front.overloaded_until_ms.saturating_sub(self.server_ms());
-                self.server_back_ms = u64::from(back_ms);
-                self.server.front.overloaded_until_ms = self.server_ms() + patience_ms;
+                self.set_server_clock(-i64::from(back_ms));
                 self.saw("server's clock set back");
+            }
+            Action::ServerClockAhead { ms } => {
+                self.set_server_clock(i64::from(ms));
+                self.saw("server's clock set ahead");
+            }
+            Action::ServerClockRate { per_mille } => {
+                self.server_clock.go(self.true_ms(), per_mille);
+                self.saw(if per_mille == 0 { "server's clock stood still" } else { "server's clock drifted" });
             }
             Action::ServerDiskError { step } => {
                 let disk = &self.server.disk;
@@ -142,12 +147,18 @@ impl World {
             }
             Action::Overload { ms, too_many } => {
                 self.saw(if too_many { "server told of too many requests" } else { "server overloaded" });
-                let until_ms = self.server_ms() + u64::from(ms);
+                let until_ms = self.now_ms + u64::from(ms);
                 (self.server.front.overloaded_until_ms, self.server.front.too_many) = (until_ms, too_many);
             }
             Action::Poison { .. } | Action::Heal => self.choke(action),
             _ => {}
         }
+    }
+
+    fn set_server_clock(&mut self, off_ms: i64) {
+        self.past.latest_ms = self.past.latest_ms.max(self.server_ms());
+        let true_ms = self.true_ms();
+        self.server_clock.jump(true_ms, off_ms);
     }
 
     /// A backup is put back: what the device wrote since is gone, as far as nobody else has it.
@@ -173,6 +184,7 @@ impl World {
         self.net.get().cut = cut;
         self.net.get().holes.clear();
         self.server.front.overloaded_until_ms = 0;
+        self.server_clock.go(self.true_ms(), 1_000);
         self.end_choking();
         self.server.shut_out.clear();
         self.server.disk.set_faults(Faults::default());

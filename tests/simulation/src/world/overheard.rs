@@ -40,7 +40,8 @@ impl World {
     }
 
     /// A device that has heard from the server since it booted knows how old its write is, whatever its wall clock says
-    /// (rule 20): no stamp lies in the future, but for the moments by which the devices' own clocks run apart here.
+    /// (rule 20): no stamp lies in the future, but for the moments by which the devices' own clocks run apart here, and for as
+    /// far as the server's own clock was ever ahead.
     fn check_stamp(&mut self, at: usize, gid: Gid, hlc: u64) {
         let Some(group) = self.model.find(gid).map(|write| &self.model.groups[write]) else { return };
         let device = &self.devices[at];
@@ -49,13 +50,14 @@ impl World {
         let is_own = group.device == at;
         let knows =
             is_own && device.anchored_boot == Some(device.time.boot.load(Ordering::Relaxed)) && group.at_ms > since_ms;
-        let now_ms = crate::device::EPOCH_MS + self.now_ms;
-        if knows && hlc >> 16 > now_ms + 1_000 && !device.dated_ahead {
+        let now_ms = self.true_ms();
+        let latest_ms = now_ms + self.server_ahead_ms + 1_000;
+        if knows && hlc >> 16 > latest_ms && !device.dated_ahead {
             let ahead_ms = (hlc >> 16) - now_ms;
             return self.wrong("I-31", format!("group {gid} is stamped {ahead_ms} ms after it was sent"));
         }
         // What was stamped before the first contact may be ahead, and what follows it comes after it.
-        let ahead = hlc >> 16 > now_ms + 1_000;
+        let ahead = hlc >> 16 > latest_ms;
         self.devices[at].dated_ahead |= ahead;
     }
 
@@ -101,7 +103,7 @@ impl World {
         if code == "device_forked" && (0..self.devices.len()).any(|at| self.model.was_put_back(at)) {
             return self.saw("a restored device was told so");
         }
-        if code == "unavailable" && self.server_ms() >= self.server.front.overloaded_until_ms {
+        if code == "unavailable" && self.now_ms >= self.server.front.overloaded_until_ms {
             return if self.server_trouble {
                 self.saw("the server said that its disk fails");
             } else {

@@ -43,7 +43,8 @@ impl World {
                 }
                 self.hear_words(&request);
                 let clock_ms = self.server_ms();
-                let answer = self.server.handle(device, &request, clock_ms);
+                self.server_ahead_ms = self.server_ahead_ms.max(clock_ms.saturating_sub(self.true_ms()));
+                let answer = self.server.handle(device, &request, clock_ms, self.now_ms);
                 match answer {
                     Some(response) => {
                         self.readings.answered(clock_ms, response.status >= 500, self.server.head());

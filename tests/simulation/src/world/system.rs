@@ -14,6 +14,10 @@ impl World {
                 if self.devices[at].store.is_some() && !self.devices[at].suspended {
                     self.saw("app suspended");
                     self.devices[at].suspend();
+                    // It goes on with what its file says.
+                    if self.devices[at].disk_troubled {
+                        self.net.get().forgives(at);
+                    }
                     self.bury(at);
                 }
             }

@@ -59,7 +59,10 @@ impl World {
         match *action {
             Action::Create { device, table, value } => {
                 // Where creates may be refused, half of them may.
-                let table = app::TABLES[(usize::from(table) % if self.refusals { 4 } else { 2 }).min(2)];
+                let table = match usize::from(table) {
+                    64..128 if self.whole_rows => app::WHOLE,
+                    table => app::TABLES[(table % if self.refusals { 4 } else { 2 }).min(2)],
+                };
                 let id = match table {
                     "slots" => format!("slot{}", value.rem_euclid(4)),
                     _ if value % 3 == 0 && self.rows.len() > 3 => {
@@ -78,7 +81,7 @@ impl World {
                 // Registers more often than the others.
                 let newest = self.devices[self.device(device)].version == app::VERSIONS;
                 let field = match usize::from(field) % 12 {
-                    10 | 11 if newest => app::LATER,
+                    10 | 11 if newest && table != app::WHOLE => app::LATER,
                     at => app::SETTABLE.get(at).copied().unwrap_or("a"),
                 };
                 (device, Work::Set { table, id, field, value, by_sql })
